@@ -1,0 +1,51 @@
+"""A snapshot: one frozen result of a policy, versioned, from which any of its decisions can be recomputed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.domain.instants import Instant
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Snapshot:
+    """What the policy believed at one moment, and the bounds it acts within.
+
+    Attributes:
+        number: 1, 2, 3 … within the campaign.
+        strategy_version: version of the documents it was made under.
+        config_hash: hash of the policy settings, variants and segments it depends on.
+        segment_ids: ``[S]``.
+        variant_ids: ``[A]``.
+        content_hashes: ``[A]``.
+        alpha, beta: Beta posterior of each variant's success rate, ``[S, A]``.
+        trials: exposed decisions the posterior rests on, ``[S, A]``.
+        floor, cap: bounds on every allocation.
+    """
+
+    campaign_id: str
+    number: int
+    created_at: Instant
+    strategy_version: int
+    config_hash: str
+    segment_ids: tuple[str, ...]
+    variant_ids: tuple[str, ...]
+    content_hashes: tuple[str, ...]
+    alpha: NDArray[np.float64]
+    beta: NDArray[np.float64]
+    trials: NDArray[np.float64]
+    floor: float
+    cap: float
+
+    @property
+    def snapshot_id(self) -> str:
+        """Id people and answers use: ``winback:12``."""
+        return snapshot_id(self.campaign_id, self.number)
+
+
+def snapshot_id(campaign_id: str, number: int) -> str:
+    """Id of the snapshot with this number: ``winback:12``."""
+    return f"{campaign_id}:{number}"

@@ -1,0 +1,101 @@
+"""From P(best) to an allocation: the probabilities a decision is drawn with, within floor and cap."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+LATTICE = 2**32  # an allocation is a whole number of these parts
+
+_TOLERANCE = 1e-6  # by which P(best) may miss a sum of one
+
+
+def allocation(
+    p_best: NDArray[np.float64], eligible: NDArray[np.bool_], floor: float, cap: float
+) -> NDArray[np.float64]:
+    """Probability with which each arm is drawn.
+
+    **Floor**, additive: ``f + (1 - n f) p`` over the ``n`` eligible arms, ``f = min(floor, 1 / n)``: a
+    mixture of uniform exploration (probability ``n f``) and Thompson sampling, as epsilon-greedy mixes them
+    (Sutton & Barto 2018, section 2.2). Clipping, ``max(f, p)`` and rescaling, is biased: it lifts every arm
+    below the floor to one same value, so it forgets their order, and the rescaling takes from arms above the
+    floor in proportion, pushing those just above it below it. The mixture keeps order, and differences
+    in proportion: ``q_a - q_b = (1 - n f)(p_a - p_b)``.
+
+    **Cap**, by water-filling: ``min(c, p + mu)``, ``c = max(cap, 1 / n)``, with the one ``mu >= 0`` for which
+    the row sums to one (the projection on a capped simplex: Wang & Lu 2015). Additive, so arms of probability
+    zero receive surplus too, and order is kept. As ``f <= 1 / n <= c``, floor and cap never conflict.
+
+    **Lattice**: the result is rounded to multiples of 2^-32, and what rounding leaves over goes to the
+    largest arm (the first of them). So a row sums to exactly 1.0, in any order; its cumulative sums are exact
+    floating-point numbers; ``u`` uniform on multiples of 2^-53 draws an arm with *exactly* its logged
+    probability; and machines whose ``exp`` differs in a last bit agree, unless a value falls within that bit
+    of a rounding boundary. Floor and cap hold to within ``A * 2^-32``.
+
+    Args:
+        p_best: P(arm is best among the eligible), ``[..., A]``, summing to one over them.
+        eligible: which arms may be chosen, ``[..., A]``.
+        floor: least probability of an eligible arm, 0 to 1; 1 makes the row uniform.
+        cap: largest probability of an arm, 0 to 1; 0 makes the row uniform.
+
+    Returns:
+        Allocation, ``[..., A]``: exactly 0 for arms that are not eligible; a row of zeros where none is.
+
+    Raises:
+        ValueError: shapes differ, floor or cap is outside 0 to 1, or ``p_best`` is not a distribution over
+            the eligible arms (it has to be recomputed among them, not truncated).
+    """
+    _check(p_best, eligible, floor, cap)
+    n = eligible.sum(axis=-1, keepdims=True)
+    uniform = 1.0 / np.maximum(n, 1)
+    least, most = np.minimum(floor, uniform), np.maximum(cap, uniform)
+    floored = np.where(eligible, least + (1.0 - n * least) * p_best, 0.0)
+    capped = np.minimum(most, floored + _water(floored, n, most))
+    return _on_lattice(np.where(eligible, capped, 0.0))
+
+
+def _water(p: NDArray[np.float64], n: NDArray[np.int_], most: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ``mu`` of water-filling, ``[..., 1]``: the smallest for which ``min(most, p + mu)`` sums to one.
+
+    With the ``k`` largest arms at the cap, the others share what remains: ``mu_k = (1 - k c - sum of others)
+    / (n - k)``. The right ``k`` is the first at which the largest of the others stays within the cap.
+    """
+    k = np.arange(p.shape[-1])
+    descending = np.sort(p, axis=-1)[..., ::-1]  # arms that are not eligible are zeros at its end
+    others = np.cumsum(descending[..., ::-1], axis=-1)[..., ::-1]
+    mu = np.maximum((1.0 - k * most - others) / np.maximum(n - k, 1), 0.0)
+    first = np.argmax((descending + mu <= most) | (k == n - 1), axis=-1)
+    return np.take_along_axis(mu, first[..., None], axis=-1)
+
+
+def _on_lattice(p: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Rows rounded to multiples of ``1 / LATTICE`` that sum to exactly one; rows of zeros stay.
+
+    The largest arm has at least ``LATTICE / A`` parts and rounding misses by at most ``A / 2``: it cannot
+    turn negative.
+    """
+    parts = np.rint(p * LATTICE)
+    total = parts.sum(axis=-1, keepdims=True)
+    largest = np.argmax(parts, axis=-1)[..., None]
+    residual = np.where(total > 0, LATTICE - total, 0.0)
+    np.put_along_axis(parts, largest, np.take_along_axis(parts, largest, axis=-1) + residual, axis=-1)
+    return parts / LATTICE
+
+
+def _check(p_best: NDArray[np.float64], eligible: NDArray[np.bool_], floor: float, cap: float) -> None:
+    if p_best.shape != eligible.shape or p_best.ndim == 0 or p_best.shape[-1] == 0:
+        raise ValueError(f"p_best, eligible: found shapes {p_best.shape} and {eligible.shape}; allowed one [..., A]")
+    if eligible.dtype != np.bool_:
+        raise ValueError(f"eligible: found {eligible.dtype}; allowed bool")
+    for name, bound in (("floor", floor), ("cap", cap)):
+        if not 0.0 <= bound <= 1.0:
+            raise ValueError(f"{name}: found {bound}; allowed 0 to 1")
+    sums = np.where(eligible, p_best, 0.0).sum(axis=-1)
+    negative = (eligible & ~(p_best >= 0.0)).any(axis=-1)  # also true of nan
+    wrong = eligible.any(axis=-1) & (negative | ~(np.abs(sums - 1.0) <= _TOLERANCE))
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"p_best{list(place)}: found {p_best[place].tolist()}, {sums[place]} over the eligible arms; "
+            "allowed probabilities that sum to 1 over them: recompute P(best), do not truncate it"
+        )

@@ -1,0 +1,164 @@
+"""P(variant is best) for independent Beta posteriors, computed by quadrature instead of sampled.
+
+For arm ``a`` with density ``f_a`` and distribution function ``F_a``,
+
+    P(a is best) = integral of f_a(x) * product over b != a of F_b(x) dx
+
+(Thompson 1933; Scott 2010, "A modern Bayesian look at the multi-armed bandit", who allocates by it and calls
+it randomized probability matching). Three choices make one rule accurate for every shape of posterior:
+
+* **Log odds.** In ``x = log(theta / (1 - theta))`` a Beta density is ``s(x)^alpha s(-x)^beta / B``, ``s`` the
+  logistic function: smooth and log-concave even where ``alpha`` or ``beta`` is below one and the density of
+  ``theta`` has a pole. ``x`` is also a difference of two log-Gamma variables: that tells how far its tails
+  reach.
+* **Panels that follow the arms.** A panel is never wider than one step of any arm's own tail scale there, so
+  a sharp arm is resolved beside vague ones, and no panel is spent twice on arms that look alike.
+* **One set of nodes for everything.** Gauss-Legendre nodes in each panel give the integral of ``f_a`` and, by
+  integrating its interpolant, ``F_a`` at those same nodes. All that is evaluated is one ``exp`` per node and
+  arm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.polynomial import legendre
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainc, betaln, expit
+
+Floats = NDArray[np.float64]
+
+SMALLEST, LARGEST = 1e-8, 1e12  # parameters for which the accuracy below was measured
+
+_REACH = 7.0  # an arm's density has fallen by exp(-_REACH**2 / 2) = 2e-11, or more, at its ends
+_STEPS = np.linspace(0.0, _REACH, 9)  # tail scale of panel edges on either side of an arm's mode
+_LEVELS = np.arange(-8.0, 9.0)  # the same edges, numbered from left to right
+_N_NODES = 12
+
+
+def prob_best(alpha: ArrayLike, beta: ArrayLike) -> Floats:
+    """Probability that each arm has the largest success rate, for independent Beta posteriors.
+
+    Absolute error, measured against closed forms and finer rules: below 1e-8 for parameters up to 1e9, below
+    1e-5 up to ``LARGEST``. Each row is scaled to sum to one, which removes the rounding of ``log B``: the factor
+    it puts on an arm's density is in every term of the row once, through ``f`` or through ``F``.
+
+    Rows are computed one after another: a row's working set fits a processor's cache, memory does not grow
+    with the batch, and a result cannot depend on the neighbours of its row, not even in the last bit.
+
+    Args:
+        alpha: first Beta parameter (successes plus prior), shape ``[..., A]``.
+        beta: second Beta parameter (failures plus prior), shape ``[..., A]``.
+
+    Returns:
+        Probabilities, shape ``[..., A]``; each row sums to one. A single arm gets exactly 1.
+
+    Raises:
+        ValueError: shapes differ, there is no arm, or a parameter is not a number between ``SMALLEST`` and
+            ``LARGEST``.
+    """
+    alpha, beta = beta_parameters(alpha, beta)
+    n_arms = alpha.shape[-1]
+    if n_arms == 1:
+        return np.ones_like(alpha)
+    rows = zip(alpha.reshape(-1, n_arms), beta.reshape(-1, n_arms), strict=True)
+    wins = [_wins(a, b) for a, b in rows]
+    return np.array([win / win.sum() for win in wins]).reshape(alpha.shape)
+
+
+def beta_parameters(alpha: ArrayLike, beta: ArrayLike) -> tuple[Floats, Floats]:
+    """Both parameters of Beta posteriors as contiguous float arrays ``[..., A]``, checked.
+
+    Raises:
+        ValueError: as for :func:`prob_best`.
+    """
+    first, second = np.ascontiguousarray(alpha, np.float64), np.ascontiguousarray(beta, np.float64)
+    if np.shape(alpha) != np.shape(beta) or np.ndim(alpha) == 0 or first.shape[-1] == 0:
+        raise ValueError(f"alpha, beta: found shapes {np.shape(alpha)} and {np.shape(beta)}; allowed one [..., A]")
+    for name, values in (("alpha", first), ("beta", second)):
+        outside = ~((values >= SMALLEST) & (values <= LARGEST))  # also true of nan
+        if outside.any():
+            place = tuple(int(i) for i in np.argwhere(outside)[0])
+            raise ValueError(f"{name}{list(place)}: found {values[place]}; allowed {SMALLEST:g} to {LARGEST:g}")
+    return first, second
+
+
+def _wins(alpha: Floats, beta: Floats) -> Floats:
+    """P(best) of the arms of one row, ``[A]``, summing to one but for rounding and the ends left out.
+
+    Arrays inside are ``[A, panel, node]``.
+    """
+    edges = _panel_edges(alpha, beta)
+    half = np.diff(edges)[:, None] / 2
+    x = edges[:-1, None] + half * (1 + _NODES)
+
+    # log s(x) and log s(-x) are computed apart: their difference, times a large parameter, would lose digits.
+    log_density = np.multiply.outer(-alpha, np.logaddexp(0, -x))
+    log_density -= np.multiply.outer(beta, np.logaddexp(0, x))
+    log_density -= betaln(alpha, beta)[:, None, None]
+    density = np.exp(log_density, out=log_density)
+    density *= half
+
+    mass = density @ _WEIGHTS
+    below_panel = _distribution(alpha, beta, float(edges[0]))[:, None] + np.cumsum(mass, axis=1) - mass
+    below = density @ _INTEGRALS
+    below += below_panel[:, :, None]
+
+    others_below = np.ones_like(below)  # product over all arms but one, without a division
+    np.cumprod(below[:-1], axis=0, out=others_below[1:])
+    others_below[:-1] *= np.cumprod(below[:0:-1], axis=0)[::-1]
+
+    return np.maximum(((density * others_below) @ _WEIGHTS).sum(axis=1), 0.0)
+
+
+def _panel_edges(alpha: Floats, beta: Floats) -> Floats:
+    """Edges of the panels on the log-odds axis, increasing.
+
+    ``x`` is ``log G - log H`` for Gamma variables of shapes ``alpha`` and ``beta``. The log density of ``log
+    G`` falls from its mode by at least ``t^2 / 2`` at ``log(1 + z + z^2 / 2)`` above it and at ``z + z^2 /
+    2`` below it, with ``z = t / sqrt(alpha)`` (from ``exp(z) >= 1 + z + z^2 / 2``). Maximised over its two
+    parts, the log density of ``x`` therefore falls by at least ``t^2 / 2`` at the sums used here. These
+    distances, for ``t`` in ``_STEPS``, number the log-odds axis for each arm; a panel takes at most one such
+    number of any arm.
+
+    But for about 2e-11 per arm, the largest rate lies between the largest of the arms' lower ends and the
+    largest of their upper ends; every arm that could be best reaches into that range from below, so it has no
+    gap.
+    """
+    # One more arm that never plays, Beta(1, 1): it lends the logistic function's own scale to arms that are vaguer.
+    alpha, beta = np.append(alpha, 1.0), np.append(beta, 1.0)
+    z = _STEPS[1:] / np.sqrt(np.stack([alpha, beta]))[:, :, None]
+    down = z + z * z / 2
+    up = np.log1p(down)
+    mode = np.log(alpha / beta)[:, None]
+    own = np.concatenate([mode - (down[0] + up[1])[:, ::-1], mode, mode + (up[0] + down[1])], axis=1)
+
+    grid = np.sort(np.clip(own, own[:-1, 0].max(), own[:-1, -1].max()), axis=None)
+    levels = np.array([np.interp(grid, points, _LEVELS) for points in own])
+    panels = np.concatenate([[0.0], np.cumsum(np.diff(levels, axis=1).max(axis=0))])
+    n_panels = int(np.ceil(panels[-1]))
+    return np.interp(np.linspace(0.0, panels[-1], n_panels + 1), panels, grid)
+
+
+def _distribution(alpha: Floats, beta: Floats, x: float) -> Floats:
+    """``F`` of each arm at one log-odds ``x``, ``[A]``."""
+    if x > -690.0:
+        return np.asarray(betainc(alpha, beta, expit(x)), np.float64)
+    # The logistic function would underflow; the first term of the series of F is exact this far out.
+    return np.exp(alpha * x - np.log(alpha) - betaln(alpha, beta))
+
+
+def _gauss_legendre(n_nodes: int) -> tuple[Floats, Floats, Floats]:
+    """Nodes ``[M]`` and weights ``[M]`` on [-1, 1], and the matrix ``[M, M]`` of integrals up to each node.
+
+    ``values @ matrix`` integrates the polynomial through the values at the nodes: its Legendre coefficients
+    are ``(2k + 1) / 2 * sum(w P_k values)``, and ``P_k`` integrates to ``(P_{k+1} - P_{k-1}) / (2k + 1)``
+    (Gauss's rule: Abramowitz & Stegun 1964, 25.4.29).
+    """
+    nodes, weights = legendre.leggauss(n_nodes)
+    values = legendre.legvander(nodes, n_nodes)
+    previous = np.concatenate([-np.ones((n_nodes, 1)), values[:, :-2]], axis=1)
+    matrix = (weights[:, None] * values[:, :-1]) @ (values[:, 1:] - previous).T / 2
+    return nodes, weights, matrix
+
+
+_NODES, _WEIGHTS, _INTEGRALS = _gauss_legendre(_N_NODES)

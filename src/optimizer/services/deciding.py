@@ -1,0 +1,162 @@
+"""Decide: which variant for this recipient? One function for one request and for a blast."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.domain.decision import Attributes, Decision
+from optimizer.domain.instants import Instant
+from optimizer.engine.assessment import contributions
+from optimizer.engine.choosing import Contacts, choose
+from optimizer.errors import InvalidRequest, OptimizerError
+from optimizer.policy.draw import decision_hash, recipient_key, unit_hash
+from optimizer.services.live import Live, Loaded
+from optimizer.storage.store import Ledger
+from optimizer.strategy.attributes import check_attributes
+from optimizer.strategy.variants import Variant
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRequest:
+    """What a caller asks: see `POST /v1/decisions`. `attributes` win over the stored profile."""
+
+    campaign_id: str
+    recipient: str
+    request_id: str
+    attributes: Attributes
+    excluded: tuple[str, ...] = ()
+    deferred: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A decision with what the caller needs to act on it.
+
+    Attributes:
+        variant: words and targeting; None when there is nothing to send.
+        expires_at: last instant at which an outcome still counts, as far as is known yet.
+    """
+
+    decision: Decision
+    variant: Variant | None
+    expires_at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request with its hashes."""
+
+    request: DecisionRequest
+    recipient_key: str
+    decision_id: str
+    u: float
+
+
+def decide(
+    ledger: Ledger, live: Live, requests: Sequence[DecisionRequest], now: Instant
+) -> list[Answer | OptimizerError]:
+    """Answer every request, in order; one that cannot be answered gets its error and changes nothing.
+
+    A request seen before, by any worker, gets the answer it got then.
+    """
+    loaded = live.at(ledger)
+    asked = [_hashed(live.secret, request) for request in requests]
+    made = ledger.decisions.by_id([one.decision_id for one in asked])
+    fresh: dict[str, list[_Asked]] = {}
+    for one in {one.decision_id: one for one in asked if one.decision_id not in made}.values():
+        fresh.setdefault(one.request.campaign_id, []).append(one)
+
+    errors: dict[str, OptimizerError] = {}
+    new: list[Decision] = []
+    profiles = ledger.recipients.of([one.recipient_key for some in fresh.values() for one in some])
+    for campaign_id, some in fresh.items():
+        try:
+            loaded.tactic(campaign_id)
+        except OptimizerError as error:
+            errors.update((one.decision_id, error) for one in some)
+            continue
+        usable = []
+        for one in some:
+            problem = _problem(loaded, one.request)
+            if problem is None:
+                usable.append(one)
+            else:
+                errors[one.decision_id] = problem
+        new += _decisions(live, loaded, campaign_id, usable, profiles, now)
+
+    written = ledger.decisions.insert(new)
+    for decision in new:
+        if decision.decision_id in written:
+            ledger.statistics.pending.add(contributions(live.reward_rule(ledger, decision), decision, ()))
+            made[decision.decision_id] = decision
+    lost_races = [d.decision_id for d in new if d.decision_id not in written]
+    made |= ledger.decisions.by_id(lost_races)
+    return [
+        errors[one.decision_id] if one.decision_id in errors else answer(ledger, live, made[one.decision_id])
+        for one in asked
+    ]
+
+
+def answer(ledger: Ledger, live: Live, decision: Decision) -> Answer:
+    """The answer a decision gives, whenever it is asked for."""
+    window = live.reward_rule(ledger, decision).window
+    return Answer(decision, live.variant(ledger, decision), decision.decided_at + window)
+
+
+def _hashed(secret: bytes, request: DecisionRequest) -> _Asked:
+    key = recipient_key(secret, request.recipient)
+    decision_id, u = decision_hash(secret, request.campaign_id, key, request.request_id)
+    return _Asked(request, key, decision_id, u)
+
+
+def _problem(loaded: Loaded, request: DecisionRequest) -> InvalidRequest | None:
+    assert loaded.workspace is not None  # noqa: S101 - a tactic was found in it
+    findings = check_attributes(loaded.workspace.strategy.attributes, request.attributes)
+    return InvalidRequest(*findings) if findings else None
+
+
+def _decisions(
+    live: Live,
+    loaded: Loaded,
+    campaign_id: str,
+    some: Sequence[_Asked],
+    profiles: dict[str, Attributes],
+    now: Instant,
+) -> list[Decision]:
+    tactic, table = loaded.tactics[campaign_id], loaded.tables[campaign_id]
+    attributes = [{**profiles.get(one.recipient_key, {}), **one.request.attributes} for one in some]
+    contacts = Contacts(
+        attributes=attributes,
+        excluded=[one.request.excluded for one in some],
+        u=np.array([one.u for one in some]),
+        strategy_hash=np.array([unit_hash(live.secret, "strategy-holdout", one.recipient_key) for one in some]),
+        campaign_hash=np.array(
+            [unit_hash(live.secret, "campaign-holdout", campaign_id, one.recipient_key) for one in some]
+        ),
+    )
+    return [
+        Decision(
+            decision_id=one.decision_id,
+            campaign_id=campaign_id,
+            recipient_key=one.recipient_key,
+            request_id=one.request.request_id,
+            strategy_version=tactic.strategy_version,
+            segment_id=choice.segment_id,
+            group=choice.group,
+            variant_id=None if choice.arm is None else tactic.variant_ids[choice.arm],
+            content_hash=None if choice.arm is None else tactic.content_hashes[choice.arm],
+            propensity=choice.propensity,
+            reason=choice.reason,
+            snapshot_id=table.snapshot.snapshot_id if choice.drawn else None,
+            decided_at=now,
+            blocked=choice.blocked,
+            deferred=one.request.deferred,
+            attributes=seen,
+            excluded=one.request.excluded,
+            retry_at=choice.retry_at,
+        )
+        for one, choice, seen in zip(some, choose(tactic, table, contacts, now), attributes, strict=True)
+    ]

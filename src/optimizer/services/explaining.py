@@ -1,0 +1,117 @@
+"""Explain: for one decision, every step from segment to draw, and the proof that it comes out the same again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from optimizer.domain.decision import Decision
+from optimizer.domain.outcome import Outcome
+from optimizer.domain.reasons import Block
+from optimizer.engine.allocations import AllocationTable
+from optimizer.engine.assessment import Assessment, assess
+from optimizer.engine.choosing import recompute
+from optimizer.errors import NotFound
+from optimizer.policy.draw import decision_hash
+from optimizer.services.live import Live
+from optimizer.storage.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class VariantExplained:
+    """One variant of one decision.
+
+    Attributes:
+        removed_by: the rule that removed it; None if it could be chosen.
+        alpha, beta: its Beta posterior in the decision's segment.
+        mean: posterior mean of its success rate.
+        p_best: posterior probability that it is the best of the eligible ones.
+        allocation: probability with which it was drawn: `p_best` after floor and cap.
+    """
+
+    variant_id: str
+    removed_by: Block | None
+    alpha: float
+    beta: float
+    mean: float
+    p_best: float
+    allocation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why one decision came out as it did.
+
+    Attributes:
+        u: where the draw fell in [0, 1): the hash of campaign, recipient and request.
+        config_hash: of the snapshot; None when nothing was drawn.
+        same: recomputing the decision from snapshot and request gives the same variant and propensity.
+        outcomes: what was reported since.
+        assessment: what the decision amounts to so far.
+    """
+
+    decision: Decision
+    u: float
+    config_hash: str | None
+    floor: float | None
+    cap: float | None
+    variants: tuple[VariantExplained, ...]
+    same: bool
+    outcomes: tuple[Outcome, ...]
+    assessment: Assessment
+
+
+def find_decision(ledger: Ledger, decision_id: str) -> Decision:
+    """The decision with this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    decision = ledger.decisions.by_id([decision_id]).get(decision_id)
+    if decision is None:
+        raise NotFound(f"decision_id: found {decision_id!r}; allowed a decision this service made")
+    return decision
+
+
+def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
+    """Explain one decision.
+
+    Raises:
+        NotFound: there is no such decision.
+    """
+    decision = find_decision(ledger, decision_id)
+    snapshot = None if decision.snapshot_id is None else ledger.snapshots.get(decision.snapshot_id)
+    _, u = decision_hash(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
+    outcomes = ledger.outcomes.of([decision_id]).get(decision_id, [])
+    table = None if snapshot is None else AllocationTable(snapshot)
+    return Explanation(
+        decision=decision,
+        u=u,
+        config_hash=None if snapshot is None else snapshot.config_hash,
+        floor=None if snapshot is None else snapshot.floor,
+        cap=None if snapshot is None else snapshot.cap,
+        variants=() if table is None else _variants(decision, table),
+        same=recompute(decision, snapshot, u) == (decision.variant_id, decision.propensity),
+        outcomes=tuple(sorted(outcomes, key=lambda o: (o.occurred_at, o.event_id))),
+        assessment=assess(live.reward_rule(ledger, decision), decision, outcomes),
+    )
+
+
+def _variants(decision: Decision, table: AllocationTable) -> tuple[VariantExplained, ...]:
+    snapshot = table.snapshot
+    segment = snapshot.segment_ids.index(decision.segment_id or "")
+    eligible = np.array([variant_id not in decision.blocked for variant_id in snapshot.variant_ids])
+    row = table.row(segment, eligible)
+    return tuple(
+        VariantExplained(
+            variant_id=variant_id,
+            removed_by=decision.blocked.get(variant_id),
+            alpha=float(snapshot.alpha[segment, arm]),
+            beta=float(snapshot.beta[segment, arm]),
+            mean=float(table.posterior.mean[segment, arm]),
+            p_best=float(row.p_best[arm]),
+            allocation=float(row.allocation[arm]),
+        )
+        for arm, variant_id in enumerate(snapshot.variant_ids)
+    )

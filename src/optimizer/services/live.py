@@ -1,0 +1,127 @@
+"""What a worker has loaded: the documents in force, their approvals, and each campaign's newest snapshot.
+
+Every transaction asks `Live.at(ledger)` first. It costs one small read, and only what changed is loaded again, so an
+`apply`, an approval or a new snapshot made by any process is seen before the next decision of every other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from threading import Lock
+
+from optimizer.domain.decision import Decision
+from optimizer.engine.allocations import AllocationTable
+from optimizer.engine.assessment import RewardRule
+from optimizer.engine.tactic import Tactic, compile_tactic
+from optimizer.errors import NotFound
+from optimizer.storage.store import Ledger
+from optimizer.strategy.variants import Variant
+from optimizer.strategy.workspace import Workspace, read_workspace
+
+DOCUMENTS = "documents"  # counter: strategy versions and approvals
+SNAPSHOTS = "snapshots"  # counter: snapshots of any campaign
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """One consistent state of everything a decision depends on."""
+
+    revisions: Mapping[str, int]
+    version: int
+    workspace: Workspace | None
+    tactics: Mapping[str, Tactic]
+    tables: Mapping[str, AllocationTable]
+
+    def tactic(self, campaign_id: str) -> Tactic:
+        """The campaign, compiled.
+
+        Raises:
+            NotFound: no such campaign in the documents in force.
+        """
+        try:
+            return self.tactics[campaign_id]
+        except KeyError:
+            known = ", ".join(sorted(self.tactics)) or "none yet; run `optimizer apply`"
+            raise NotFound(f"campaign: found {campaign_id!r}; allowed {known}") from None
+
+
+NOTHING_LOADED = Loaded({}, 0, None, {}, {})
+
+
+class Live:
+    """The worker's copy of the ledger's documents and snapshots.
+
+    Args:
+        secret: key of every hash: recipient keys, decision ids, draws, holdouts.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self.secret = secret
+        self._loaded = NOTHING_LOADED
+        self._editions: dict[int, Mapping[str, Tactic]] = {}
+        self._lock = Lock()
+
+    def at(self, ledger: Ledger) -> Loaded:
+        """The state in force in this transaction."""
+        revisions = ledger.revisions.all()
+        if _newer(revisions, self._loaded.revisions):
+            with self._lock:
+                self._loaded = _load(ledger, revisions, self._loaded)
+        return self._loaded
+
+    def edition(self, ledger: Ledger, version: int) -> Mapping[str, Tactic]:
+        """The campaigns of one version of the documents, for judging and repeating what was decided under it."""
+        if version not in self._editions:
+            stored = ledger.versions.get(version)
+            if stored is None:
+                raise NotFound(f"strategy version: found {version}; allowed a version that was applied")
+            workspace = read_workspace(stored.files)
+            self._editions[version] = _tactics(workspace, version, frozenset())
+        return self._editions[version]
+
+    def reward_rule(self, ledger: Ledger, decision: Decision) -> RewardRule:
+        """The rule by which a decision's outcomes are judged: that of the documents it was made under."""
+        return self.edition(ledger, decision.strategy_version)[decision.campaign_id].reward_rule
+
+    def variant(self, ledger: Ledger, decision: Decision) -> Variant | None:
+        """The variant a decision names, with the words it had then."""
+        if decision.variant_id is None:
+            return None
+        tactic = self.edition(ledger, decision.strategy_version)[decision.campaign_id]
+        return tactic.variants[tactic.variant_ids.index(decision.variant_id)]
+
+
+def _newer(revisions: Mapping[str, int], loaded: Mapping[str, int]) -> bool:
+    """Whether a transaction sees something that is not loaded; an older view never unloads a newer one."""
+    return any(revisions.get(name, 0) > loaded.get(name, 0) for name in (DOCUMENTS, SNAPSHOTS))
+
+
+def _load(ledger: Ledger, revisions: Mapping[str, int], loaded: Loaded) -> Loaded:
+    version, workspace, tactics = loaded.version, loaded.workspace, loaded.tactics
+    if revisions.get(DOCUMENTS, 0) > loaded.revisions.get(DOCUMENTS, 0):
+        stored = ledger.versions.latest()
+        if stored is not None:
+            if stored.version != version or workspace is None:
+                version, workspace = stored.version, read_workspace(stored.files)
+            approvals = {(a.campaign_id, a.variant_id, a.content_hash) for a in ledger.approvals.all()}
+            tactics = _tactics(workspace, version, approvals)
+    tables = {}
+    for campaign_id in tactics:
+        table = loaded.tables.get(campaign_id)
+        number = ledger.snapshots.latest_number(campaign_id)
+        if table is None or table.snapshot.number != number:
+            snapshot = ledger.snapshots.latest(campaign_id)
+            table = None if snapshot is None else AllocationTable(snapshot)
+        if table is not None:
+            tables[campaign_id] = table
+    return Loaded(revisions, version, workspace, tactics, tables)
+
+
+def _tactics(
+    workspace: Workspace, version: int, approvals: frozenset[tuple[str, str, str]] | set[tuple[str, str, str]]
+) -> dict[str, Tactic]:
+    return {
+        campaign_id: compile_tactic(workspace.strategy, campaign, version, approvals)
+        for campaign_id, campaign in workspace.campaigns.items()
+    }

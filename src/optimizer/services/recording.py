@@ -1,0 +1,139 @@
+"""Record outcomes: each at most once, each changing the statistics by the exact difference it makes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optimizer.domain.decision import Decision
+from optimizer.domain.instants import Instant, isoformat
+from optimizer.domain.outcome import Outcome, Receipt
+from optimizer.engine.assessment import CLOCK_SKEW, assess, contributions
+from optimizer.policy.draw import recipient_key
+from optimizer.services.live import Live
+from optimizer.storage.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeReport:
+    """What a reporter says: see `POST /v1/outcomes`. Either `decision_id` or `recipient` with `campaign_id`."""
+
+    event_id: str
+    kind: str
+    occurred_at: Instant
+    decision_id: str | None = None
+    recipient: str | None = None
+    campaign_id: str | None = None
+    value: int | None = None
+    currency: str | None = None
+    reverses: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of one report."""
+
+    event_id: str
+    status: Receipt
+    detail: str | None = None
+
+
+def record_outcomes(ledger: Ledger, live: Live, reports: Sequence[OutcomeReport], now: Instant) -> list[Recorded]:
+    """Record every report that can be used and keep the others in quarantine, with the reason.
+
+    Reports may come late, twice, in any order, and may undo one another; the statistics end up the same.
+    """
+    known = ledger.outcomes.known([report.event_id for report in reports])
+    fresh = {report.event_id: report for report in reversed(reports) if report.event_id not in known}
+    named = {event_id: _decision_id(ledger, live, report) for event_id, report in fresh.items()}
+    decisions = ledger.decisions.by_id([id_ for id_ in named.values() if id_ is not None], lock=True)
+
+    results: dict[str, Recorded] = {}
+    usable: list[Outcome] = []
+    for event_id, report in fresh.items():
+        decision = decisions.get(named[event_id] or "")
+        refusal = _refusal(ledger, live, report, decision, now)
+        if refusal is not None or decision is None:
+            results[event_id] = refusal or Recorded(event_id, Receipt.UNKNOWN)
+            ledger.quarantine.keep(event_id, str(results[event_id].detail), _kept(live, report), now)
+        else:
+            usable.append(_outcome(report, decision, now))
+
+    before = ledger.outcomes.of([outcome.decision_id for outcome in usable])
+    written = ledger.outcomes.insert(usable)
+    ledger.quarantine.release(list(written))
+    added: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in usable:
+        if outcome.event_id in written:
+            added[outcome.decision_id].append(outcome)
+    for decision_id, new in added.items():
+        decision, old = decisions[decision_id], before.get(decision_id, [])
+        rule = live.reward_rule(ledger, decision)
+        ledger.statistics.pending.subtract(contributions(rule, decision, old))
+        ledger.statistics.pending.add(contributions(rule, decision, [*old, *new]))
+        closes_at = assess(rule, decision, [*old, *new]).closes_at
+        for outcome in new:
+            results[outcome.event_id] = _receipt(outcome, closes_at)
+
+    # The first report of an event takes its result; any other is a duplicate.
+    return [results.pop(report.event_id, Recorded(report.event_id, Receipt.DUPLICATE)) for report in reports]
+
+
+def _decision_id(ledger: Ledger, live: Live, report: OutcomeReport) -> str | None:
+    if report.decision_id is not None or report.recipient is None or report.campaign_id is None:
+        return report.decision_id
+    latest = ledger.decisions.latest_of(recipient_key(live.secret, report.recipient), report.campaign_id)
+    return None if latest is None else latest.decision_id
+
+
+def _refusal(
+    ledger: Ledger, live: Live, report: OutcomeReport, decision: Decision | None, now: Instant
+) -> Recorded | None:
+    if decision is None:
+        named = report.decision_id or f"none of this recipient in campaign {report.campaign_id}"
+        detail = f"decision_id: found {named}; allowed a decision this service made"
+        return Recorded(report.event_id, Receipt.UNKNOWN, detail)
+    earliest, latest = decision.decided_at - CLOCK_SKEW, now + CLOCK_SKEW
+    if not earliest <= report.occurred_at <= latest:
+        detail = (
+            f"occurred_at: found {isoformat(report.occurred_at)}; "
+            f"allowed {isoformat(earliest)} (the decision) to {isoformat(latest)} (now)"
+        )
+        return Recorded(report.event_id, Receipt.REJECTED, detail)
+    workspace = live.at(ledger).workspace
+    if report.currency is not None and workspace is not None and report.currency != workspace.strategy.currency:
+        detail = f"currency: found {report.currency}; allowed {workspace.strategy.currency}"
+        return Recorded(report.event_id, Receipt.REJECTED, detail)
+    return None
+
+
+def _outcome(report: OutcomeReport, decision: Decision, now: Instant) -> Outcome:
+    return Outcome(
+        event_id=report.event_id,
+        decision_id=decision.decision_id,
+        kind=report.kind,
+        value=report.value,
+        currency=report.currency,
+        occurred_at=report.occurred_at,
+        received_at=now,
+        reverses=report.reverses,
+    )
+
+
+def _receipt(outcome: Outcome, closes_at: Instant) -> Recorded:
+    if outcome.occurred_at <= closes_at:
+        return Recorded(outcome.event_id, Receipt.ACCEPTED)
+    detail = (
+        f"occurred_at: found {isoformat(outcome.occurred_at)}; the attribution window closed {isoformat(closes_at)}"
+    )
+    return Recorded(outcome.event_id, Receipt.LATE, detail)
+
+
+def _kept(live: Live, report: OutcomeReport) -> dict[str, Any]:
+    """A report as the quarantine may keep it: the recipient only as a keyed hash."""
+    kept = {name: getattr(report, name) for name in OutcomeReport.__dataclass_fields__ if name != "recipient"}
+    if report.recipient is not None:
+        kept["recipient_key"] = recipient_key(live.secret, report.recipient)
+    return kept

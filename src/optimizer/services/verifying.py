@@ -1,0 +1,119 @@
+"""Verify: fold the whole ledger again and compare, and recompute past decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from math import isclose
+
+from optimizer.domain.decision import Decision
+from optimizer.domain.outcome import Outcome
+from optimizer.domain.snapshot import Snapshot
+from optimizer.domain.statistics import ZERO, Cell, Sums, Tally
+from optimizer.engine.assessment import RewardRule, fold
+from optimizer.engine.choosing import recompute
+from optimizer.policy.draw import decision_hash
+from optimizer.services.live import Live
+from optimizer.storage.store import Ledger
+
+# Counts and sums are integers and compared exactly. Sums of squares are floats whose last digits depend on the order.
+SQUARES_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What `verify_ledger` found.
+
+    Attributes:
+        mismatches: cells whose stored sums are not those of the fold, as ``(cell, stored, folded)``.
+        recomputed: past decisions whose variant and propensity were recomputed.
+        differing: ids of those that came out differently.
+    """
+
+    decisions: int
+    outcomes: int
+    cells: int
+    mismatches: tuple[tuple[Cell, Sums, Sums], ...]
+    recomputed: int
+    differing: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether everything agrees."""
+        return not self.mismatches and not self.differing
+
+
+def verify_ledger(
+    ledger: Ledger, live: Live, *, recompute_decisions: int, progress: Callable[[int], None] = lambda _: None
+) -> Verification:
+    """Refold every decision and outcome, compare with `statistics`, and recompute some decisions.
+
+    Args:
+        ledger: a reading transaction, so that traffic meanwhile does not disturb the comparison.
+        live: gives the rules past decisions are judged by.
+        recompute_decisions: how many past decisions to recompute from snapshot and request.
+        progress: told the number of decisions folded so far.
+    """
+    counts = _Counts()
+    folded = Tally()
+    folded.add(fold(_judged(ledger, live, counts, progress)))
+    stored = dict(ledger.statistics.all())
+    mismatches = tuple(
+        (cell, stored.get(cell, ZERO), folded.get(cell, ZERO))
+        for cell in sorted(stored.keys() | folded.keys())
+        if not _agree(stored.get(cell, ZERO), folded.get(cell, ZERO))
+    )
+    sample = ledger.decisions.sample(recompute_decisions)
+    return Verification(
+        counts.decisions,
+        counts.outcomes,
+        len(stored),
+        mismatches,
+        len(sample),
+        _differing(ledger, live, sample),
+    )
+
+
+@dataclass(slots=True)
+class _Counts:
+    decisions: int = 0
+    outcomes: int = 0
+
+
+def _judged(
+    ledger: Ledger, live: Live, counts: _Counts, progress: Callable[[int], None]
+) -> Iterator[tuple[RewardRule, Decision, Sequence[Outcome]]]:
+    """Every decision with its outcomes: two streams in order of the decision's id, merged."""
+    with_outcomes = ledger.outcomes.stream()
+    upcoming = next(with_outcomes, None)
+    for decision in ledger.decisions.stream():
+        outcomes: Sequence[Outcome] = ()
+        if upcoming is not None and upcoming[0] == decision.decision_id:
+            outcomes = upcoming[1]
+            upcoming = next(with_outcomes, None)
+        counts.decisions += 1
+        counts.outcomes += len(outcomes)
+        if counts.decisions % 1_000 == 0:
+            progress(counts.decisions)
+        yield live.reward_rule(ledger, decision), decision, outcomes
+    progress(counts.decisions)
+
+
+def _agree(one: Sums, other: Sums) -> bool:
+    return one[:3] == other[:3] and isclose(
+        one.squares, other.squares, rel_tol=SQUARES_TOLERANCE, abs_tol=SQUARES_TOLERANCE
+    )
+
+
+def _differing(ledger: Ledger, live: Live, decisions: Sequence[Decision]) -> tuple[str, ...]:
+    snapshots: dict[str, Snapshot | None] = {}
+    differing = []
+    for decision in decisions:
+        if decision.snapshot_id is not None and decision.snapshot_id not in snapshots:
+            snapshots[decision.snapshot_id] = ledger.snapshots.get(decision.snapshot_id)
+        snapshot = None if decision.snapshot_id is None else snapshots[decision.snapshot_id]
+        decision_id, u = decision_hash(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
+        again = recompute(decision, snapshot, u)
+        if decision_id != decision.decision_id or again != (decision.variant_id, decision.propensity):
+            differing.append(decision.decision_id)
+    return tuple(differing)

@@ -1,0 +1,97 @@
+"""Who may and who did: API keys, approvals, and the audit trail."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from optimizer.domain.instants import Instant
+from optimizer.storage.rows import table_of, upsert
+from optimizer.storage.tables import ApprovalRow, AuditRow, KeyRow
+
+_APPROVALS = table_of(ApprovalRow)
+_AUDIT = table_of(AuditRow)
+_KEYS = table_of(KeyRow)
+
+
+class Approval(NamedTuple):
+    """Someone read these very words and said yes."""
+
+    campaign_id: str
+    variant_id: str
+    content_hash: str
+    approved_at: Instant
+    actor: str
+    note: str
+
+
+class Approvals:
+    """Approvals by variant and content hash."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def grant(self, approval: Approval) -> None:
+        """Record an approval; granting it again changes nothing."""
+        key = ["campaign_id", "variant_id", "content_hash"]
+        statement = upsert(self._connection, ApprovalRow).on_conflict_do_nothing(index_elements=key)
+        self._connection.execute(statement, approval._asdict())
+
+    def all(self) -> list[Approval]:
+        """Every approval ever granted."""
+        query = sa.select(*(_APPROVALS.c[name] for name in Approval._fields))
+        return [Approval(*row) for row in self._connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who changed what, when and why."""
+
+    at: Instant
+    actor: str
+    action: str
+    subject: str
+    note: str
+
+
+class AuditTrail:
+    """Append-only list of changes."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def append(self, entry: AuditEntry) -> None:
+        """Add an entry."""
+        row = {name: getattr(entry, name) for name in AuditEntry.__dataclass_fields__}
+        self._connection.execute(sa.insert(_AUDIT), row)
+
+    def latest(self, n: int = 100) -> list[AuditEntry]:
+        """The last `n` entries, newest first."""
+        query = sa.select(*(_AUDIT.c[name] for name in AuditEntry.__dataclass_fields__))
+        rows = self._connection.execute(query.order_by(_AUDIT.c.number.desc()).limit(n))
+        return [AuditEntry(*row) for row in rows]
+
+
+class StoredKey(NamedTuple):
+    """What is kept of an API key."""
+
+    key_hash: str
+    name: str
+    scopes: str
+    created_at: Instant
+
+
+class Keys:
+    """API keys by hash."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._connection = connection
+
+    def insert(self, key: StoredKey) -> None:
+        """Add a key."""
+        self._connection.execute(sa.insert(_KEYS), key._asdict())
+
+    def all(self) -> list[StoredKey]:
+        """Every key."""
+        query = sa.select(*(_KEYS.c[name] for name in StoredKey._fields))
+        return [StoredKey(*row) for row in self._connection.execute(query)]

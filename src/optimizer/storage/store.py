@@ -1,0 +1,181 @@
+"""One store for SQLite and PostgreSQL: opening, migrating, and the transaction everything happens in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from optimizer.errors import ConfigurationError, Unavailable
+from optimizer.storage.access import Approvals, AuditTrail, Keys
+from optimizer.storage.decisions import Decisions
+from optimizer.storage.documents import Revisions, Snapshots, StrategyVersions
+from optimizer.storage.outcomes import Outcomes, Quarantine
+from optimizer.storage.recipients import Recipients
+from optimizer.storage.statistics import Statistics
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_SECONDS = 30  # how long a writer waits for another process's SQLite transaction
+MIGRATION_LOCK = 0x0B71_1123  # any number, the same in every worker
+
+# PostgreSQL: serialization_failure, deadlock_detected. The transaction was rolled back and may be run again.
+_TRANSIENT = {"40001", "40P01"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """What one transaction can read and write, one attribute per kind of record."""
+
+    decisions: Decisions
+    outcomes: Outcomes
+    quarantine: Quarantine
+    statistics: Statistics
+    snapshots: Snapshots
+    versions: StrategyVersions
+    revisions: Revisions
+    approvals: Approvals
+    audit: AuditTrail
+    keys: Keys
+    recipients: Recipients
+
+    @classmethod
+    def on(cls, connection: sa.Connection) -> Ledger:
+        """The ledger as this connection's transaction sees it."""
+        return cls(
+            Decisions(connection),
+            Outcomes(connection),
+            Quarantine(connection),
+            Statistics(connection),
+            Snapshots(connection),
+            StrategyVersions(connection),
+            Revisions(connection),
+            Approvals(connection),
+            AuditTrail(connection),
+            Keys(connection),
+            Recipients(connection),
+        )
+
+
+class Store:
+    """A database that holds a ledger.
+
+    Args:
+        url: ``sqlite:////absolute/path/ledger.db`` or ``postgresql://user:password@host/database``.
+
+    Raises:
+        ConfigurationError: not a URL of one of these two databases.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+
+    def __str__(self) -> str:
+        return self.engine.url.render_as_string(hide_password=True)
+
+    def migrate(self) -> None:
+        """Bring the tables to the current version; safe when several processes start at once."""
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        try:
+            with self._begin(immediate=True) as connection:
+                if not self.is_sqlite:
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except SQLAlchemyError as error:
+            raise ConfigurationError(f"cannot open the ledger {self}: {_first_line(error)}") from error
+
+    @contextmanager
+    def writing(self) -> Iterator[Ledger]:
+        """A transaction that may write; all of it is durable when the block ends, or none of it.
+
+        Raises:
+            Unavailable: the database cannot take the transaction now.
+        """
+        try:
+            with self._begin(immediate=True) as connection:
+                ledger = Ledger.on(connection)
+                yield ledger
+                ledger.statistics.flush()
+        except (OperationalError, sa.exc.TimeoutError) as error:
+            raise Unavailable(f"the ledger cannot take writes now: {_first_line(error)}") from error
+
+    @contextmanager
+    def reading(self) -> Iterator[Ledger]:
+        """A transaction that only reads, one consistent view of the ledger.
+
+        Raises:
+            Unavailable: the database cannot be read now.
+        """
+        try:
+            with self._begin(immediate=False) as connection:
+                yield Ledger.on(connection)
+        except (OperationalError, sa.exc.TimeoutError) as error:
+            raise Unavailable(f"the ledger cannot be read now: {_first_line(error)}") from error
+
+    def close(self) -> None:
+        """Give every connection back."""
+        self.engine.dispose()
+
+    @contextmanager
+    def _begin(self, *, immediate: bool) -> Iterator[sa.Connection]:
+        options: dict[str, Any] = {"immediate": immediate}
+        if not self.is_sqlite and not immediate:  # one consistent view, as SQLite's readers have anyway
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the database rolled the transaction back only because another one was in its way."""
+    cause = error.__cause__ if isinstance(error, Unavailable) else error
+    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) in _TRANSIENT
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        parsed = sa.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ConfigurationError(
+            "database URL: found something that is no URL; allowed sqlite:////path/ledger.db or postgresql://…"
+        ) from None
+    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 10},
+        )
+    if parsed.drivername == "sqlite" and parsed.database not in {None, "", ":memory:"}:
+        engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    raise ConfigurationError(
+        f"database URL: found {parsed.drivername}; allowed sqlite:////path/ledger.db or postgresql://…"
+    )
+
+
+def _prepare_sqlite(dbapi_connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
+    dbapi_connection.isolation_level = None  # we say BEGIN ourselves, below
+    cursor = dbapi_connection.cursor()
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")  # acknowledged means durable
+    cursor.execute("PRAGMA cache_size = -65536")  # KiB
+    cursor.close()
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    immediate = connection.get_execution_options().get("immediate", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", None) or error).strip().split("\n", maxsplit=1)[0]

@@ -1,0 +1,164 @@
+"""Every table, once. Rows of these classes never leave this room.
+
+Instants are BigInteger microseconds; amounts BigInteger micro-units; small structures are JSON text. Texts that
+come from people are written through bound parameters only.
+"""
+
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, Text
+from sqlmodel import Field, SQLModel
+
+
+def _instant(*, nullable: bool = False) -> Column[int]:
+    return Column(BigInteger, nullable=nullable)
+
+
+def _text(*, nullable: bool = False) -> Column[str]:
+    return Column(Text, nullable=nullable)
+
+
+class DecisionRow(SQLModel, table=True):
+    """Append-only. The id is a keyed hash of campaign, recipient and request: uniqueness is idempotency."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("ix_decisions_recipient", "recipient_key", "campaign_id"),)
+
+    decision_id: str = Field(primary_key=True, max_length=32)
+    campaign_id: str = Field(sa_column=_text())
+    recipient_key: str = Field(sa_column=_text())
+    request_id: str = Field(sa_column=_text())
+    strategy_version: int = Field(sa_column=Column(Integer, nullable=False))
+    segment_id: str | None = Field(sa_column=_text(nullable=True))
+    audience: str = Field(sa_column=_text())
+    variant_id: str | None = Field(sa_column=_text(nullable=True))
+    content_hash: str | None = Field(sa_column=_text(nullable=True))
+    propensity: float | None = Field(sa_column=Column(Double, nullable=True))
+    reason: str = Field(sa_column=_text())
+    snapshot_id: str | None = Field(sa_column=_text(nullable=True))
+    decided_at: int = Field(sa_column=_instant())
+    blocked: str = Field(sa_column=_text())
+    deferred: bool
+    attributes: str = Field(sa_column=_text())
+    excluded: str = Field(sa_column=_text())
+    retry_at: int | None = Field(sa_column=_instant(nullable=True))
+
+
+class OutcomeRow(SQLModel, table=True):
+    """Append-only. A second report of an event id finds the first."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (Index("ix_outcomes_decision_id", "decision_id"),)
+
+    event_id: str = Field(primary_key=True, max_length=64)
+    decision_id: str = Field(max_length=32)
+    kind: str = Field(sa_column=_text())
+    value: int | None = Field(sa_column=Column(BigInteger, nullable=True))
+    currency: str | None = Field(sa_column=_text(nullable=True))
+    occurred_at: int = Field(sa_column=_instant())
+    received_at: int = Field(sa_column=_instant())
+    reverses: str | None = Field(sa_column=_text(nullable=True))
+
+
+class QuarantineRow(SQLModel, table=True):
+    """Reports we could not use, kept with the reason so that nothing is lost."""
+
+    __tablename__ = "quarantine"
+
+    event_id: str = Field(primary_key=True, max_length=64)
+    reason: str = Field(sa_column=_text())
+    report: str = Field(sa_column=_text())
+    received_at: int = Field(sa_column=_instant())
+
+
+class StatisticRow(SQLModel, table=True):
+    """Mergeable sums; always equal to the fold of decisions and outcomes."""
+
+    __tablename__ = "statistics"
+
+    campaign_id: str = Field(primary_key=True)
+    segment_id: str = Field(primary_key=True)
+    variant_id: str = Field(primary_key=True)
+    content_hash: str = Field(primary_key=True)
+    audience: str = Field(primary_key=True)
+    metric: str = Field(primary_key=True)
+    bucket: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    n: int = Field(sa_column=Column(BigInteger, nullable=False))
+    positives: int = Field(sa_column=Column(BigInteger, nullable=False))
+    total: int = Field(sa_column=Column(BigInteger, nullable=False))
+    squares: float = Field(sa_column=Column(Double, nullable=False))
+
+
+class SnapshotRow(SQLModel, table=True):
+    __tablename__ = "snapshots"
+
+    campaign_id: str = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    created_at: int = Field(sa_column=_instant())
+    body: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class StrategyVersionRow(SQLModel, table=True):
+    """The documents as their authors wrote them, one row per `apply`."""
+
+    __tablename__ = "strategy_versions"
+
+    version: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    digest: str = Field(sa_column=_text())
+    files: str = Field(sa_column=_text())
+    applied_at: int = Field(sa_column=_instant())
+    actor: str = Field(sa_column=_text())
+    note: str = Field(sa_column=_text())
+
+
+class ApprovalRow(SQLModel, table=True):
+    """An approval binds to the hash of the words and the targeting."""
+
+    __tablename__ = "approvals"
+
+    campaign_id: str = Field(primary_key=True)
+    variant_id: str = Field(primary_key=True)
+    content_hash: str = Field(primary_key=True)
+    approved_at: int = Field(sa_column=_instant())
+    actor: str = Field(sa_column=_text())
+    note: str = Field(sa_column=_text())
+
+
+class RecipientRow(SQLModel, table=True):
+    """Stored profile: declared attributes only, under a keyed hash."""
+
+    __tablename__ = "recipients"
+
+    recipient_key: str = Field(primary_key=True, max_length=32)
+    attributes: str = Field(sa_column=_text())
+    updated_at: int = Field(sa_column=_instant())
+
+
+class KeyRow(SQLModel, table=True):
+    """API keys, as SHA-256; the key itself is shown once and never stored."""
+
+    __tablename__ = "api_keys"
+
+    key_hash: str = Field(primary_key=True, max_length=64)
+    name: str = Field(sa_column=_text())
+    scopes: str = Field(sa_column=_text())
+    created_at: int = Field(sa_column=_instant())
+
+
+class AuditRow(SQLModel, table=True):
+    __tablename__ = "audit"
+
+    number: int | None = Field(default=None, primary_key=True)
+    at: int = Field(sa_column=_instant())
+    actor: str = Field(sa_column=_text())
+    action: str = Field(sa_column=_text())
+    subject: str = Field(sa_column=_text())
+    note: str = Field(sa_column=_text())
+
+
+class RevisionRow(SQLModel, table=True):
+    """Counters that tell running workers what to reload, and the fingerprint of the secret."""
+
+    __tablename__ = "revisions"
+
+    name: str = Field(primary_key=True, max_length=32)
+    number: int = Field(sa_column=Column(BigInteger, nullable=False))
+    value: str = Field(sa_column=_text())

@@ -1,0 +1,1 @@
+"""What people write: YAML text to frozen documents, findings, variants and segment rules."""

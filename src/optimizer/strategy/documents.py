@@ -1,0 +1,261 @@
+"""The documents marketers write, as frozen pydantic models; only keys that are enforced exist.
+
+Durations are integer microseconds. Rules that span several keys live in `references`, where each finding can
+point at the key to change; a model read by `workspace.read_workspace` has passed those as well.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import Discriminator, Field, Tag
+
+from optimizer.domain.instants import Duration, Instant, instant
+from optimizer.strategy.audience import Attribute, Segment
+from optimizer.strategy.fields import (
+    Currency,
+    DateOrMoment,
+    Document,
+    FieldName,
+    HalfLife,
+    Line,
+    NewId,
+    Number,
+    OutcomeKind,
+    Reference,
+    Span,
+    Text,
+    YesNo,
+    Zone,
+    between,
+)
+
+MAX_VARIANTS = 50
+
+Fields = Annotated[Mapping[FieldName, Text], Field(min_length=1, max_length=50)]
+
+
+class Reward(Document):
+    """What an outcome is worth."""
+
+    outcome: OutcomeKind = Field(description="kind of the outcome that earns the reward, such as purchase")
+    value: Literal["first", "count"] = Field(
+        description="`first`: 1 when the outcome happened at all. `count`: 1 for each time it happened"
+    )
+
+
+class Objective(Document):
+    """One thing worth maximising; a campaign serves exactly one."""
+
+    id: NewId = Field(description="short id that campaigns name in `serves`, such as repeat_purchase")
+    why: Line | None = Field(default=None, description="why this matters, in a sentence for colleagues")
+    reward: Reward = Field(description="what counts as success, such as {outcome: purchase, value: first}")
+    attribution_window: Annotated[Span, between("PT1M", "P366D")] = Field(
+        description="how late an outcome may come and still count, such as P7D (seven days)"
+    )
+    counts_from: Literal["decision", "delivered", "opened"] = Field(
+        default="decision", description="the moment from which a decision counts as a trial"
+    )
+
+
+class Approval(Document):
+    """Whether people must approve words before anyone sees them."""
+
+    required: YesNo = Field(default=True, description="true: a message is served only once it is approved")
+
+
+class Holdout(Document):
+    """Recipients who are kept on control, to measure what the rest gains."""
+
+    share: Number = Field(default=0.0, ge=0, le=0.5, description="share of recipients, such as 0.05")
+
+
+class Prior(Document):
+    """What is believed about every variant before anything is seen."""
+
+    successes: Number = Field(ge=0.01, le=1e6, description="imagined successes, such as 1.0")
+    failures: Number = Field(ge=0.01, le=1e6, description="imagined failures, such as 1.0")
+
+
+class PolicySettings(Document):
+    """How variants are chosen; a key left out falls back to `policy_defaults`, then to its default."""
+
+    model: Literal["beta_bernoulli"] | None = Field(
+        default=None, description="how rewards are believed to come about; default beta_bernoulli"
+    )
+    floor: Annotated[Number, Field(ge=0, le=0.5)] | None = Field(
+        default=None, description="least share each variant keeps, such as 0.02 (the default)"
+    )
+    cap: Annotated[Number, Field(gt=0, le=1)] | None = Field(
+        default=None, description="largest share one variant may get, such as 0.9; default 1"
+    )
+    refresh: Annotated[Span, between("PT1S", "P1D")] | None = Field(
+        default=None, description="how often new outcomes change the allocation; default PT1M"
+    )
+    half_life: Annotated[HalfLife, between("PT1M", "P3660D")] | None = Field(
+        default=None, description="age at which evidence counts half, such as P30D; `never` forgets nothing"
+    )
+    prior: Prior | None = Field(default=None, description="default {successes: 1.0, failures: 1.0}")
+
+
+class Strategy(Document):
+    """The why and the limits: objectives, and the data and settings that campaigns may use."""
+
+    strategy: NewId = Field(description="short id of the strategy, such as acme-retail")
+    why: Line | None = Field(default=None, description="what all of this is for, in a sentence")
+    currency: Currency = Field(description="ISO 4217 code, such as USD")
+    time_zone: Zone = Field(description="IANA time zone that dates are read in, such as America/New_York")
+    objectives: tuple[Objective, ...] = Field(
+        min_length=1, max_length=100, description="a list of what is maximised, at least one"
+    )
+    attributes: Mapping[Reference, Attribute] = Field(
+        default_factory=dict,
+        max_length=200,
+        description="the only data about recipients that may be used or stored, by name",
+    )
+    approval: Approval = Field(default=Approval(), description="whether people approve words first")
+    holdout: Holdout = Field(default=Holdout(), description="the same recipients held out of every campaign")
+    policy_defaults: PolicySettings = Field(
+        default=PolicySettings(), description="policy settings for campaigns that leave them out"
+    )
+
+
+class Message(Document):
+    """Words shown; at least one of subject, body and fields."""
+
+    id: NewId = Field(description="short id of the message, such as ten-percent")
+    subject: Line | None = Field(default=None, description="subject line or title")
+    body: Text | None = Field(default=None, description="body text; may use the sender's placeholders")
+    fields: Fields | None = Field(default=None, description="further texts for the sender, by name")
+    notes: Line | None = Field(default=None, description="for colleagues; recipients never see it")
+
+
+class Targeting(Document):
+    """Where and when a message is delivered; each message is tried with each targeting."""
+
+    id: NewId = Field(description="short id of the targeting, such as morning")
+    notes: Line | None = Field(default=None, description="for colleagues: where and when, in words")
+    only_segments: tuple[Reference, ...] | None = Field(
+        default=None, min_length=1, max_length=201, description="segments it is for; without this key it is for all"
+    )
+    fields: Fields | None = Field(
+        default=None, description='what the sender needs to know, by name, such as {slot: "08:00-11:00"}'
+    )
+
+
+class ControlVariant(Document):
+    """The variant that held-out recipients get."""
+
+    short_form: ClassVar[str] = "nothing"
+
+    message: Reference = Field(description="id of the message held-out recipients get")
+    targeting: Reference | None = Field(
+        default=None, description="id of its targeting, when the campaign has targetings"
+    )
+
+
+def _control_tag(data: Any) -> str:
+    return "<nothing>" if data == "nothing" else "<variant>"
+
+
+Control = Annotated[
+    Annotated[Literal["nothing"], Tag("<nothing>")] | Annotated[ControlVariant, Tag("<variant>")],
+    Discriminator(_control_tag),
+]
+
+
+class Campaign(Document):
+    """One tactic serving one objective over a period."""
+
+    campaign: NewId = Field(description="short id of the campaign, such as winback")
+    serves: Reference = Field(description="id of the objective in strategy.yaml it serves")
+    why: Line | None = Field(default=None, description="what it is for, in a sentence for colleagues")
+    journey_stage: Line | None = Field(default=None, description="where recipients are, such as re-engagement")
+    channel: Reference = Field(description="how messages travel, such as email")
+    starts: DateOrMoment | None = Field(
+        default=None, description="first day in the strategy's time zone, such as 2026-12-01, or a moment"
+    )
+    ends: DateOrMoment | None = Field(
+        default=None, description="last day, all of it included, such as 2027-01-15, or a moment"
+    )
+    messages: tuple[Message, ...] = Field(
+        min_length=1, max_length=MAX_VARIANTS, description="a list of the messages to choose from"
+    )
+    targetings: tuple[Targeting, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_VARIANTS,
+        description="optional second factor: a variant is message x targeting",
+    )
+    control: Control | None = Field(default=None, description="what held-out recipients get: `nothing` or a variant")
+    segments: tuple[Segment, ...] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="a list of segments; the first that matches wins",
+    )
+    everyone_else: Literal["include", "exclude"] = Field(
+        default="include", description="whether recipients outside every segment take part"
+    )
+    policy: PolicySettings = Field(default=PolicySettings(), description="how variants are chosen")
+    holdout: Holdout = Field(default=Holdout(), description="recipients held out of this campaign")
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPolicy:
+    """A campaign's policy with every default filled in; durations in microseconds, None for never forget."""
+
+    model: Literal["beta_bernoulli"]
+    floor: float
+    cap: float
+    refresh: Duration
+    half_life: Duration | None
+    prior_successes: float
+    prior_failures: float
+
+
+_POLICY_DEFAULTS = PolicySettings.model_validate(
+    {
+        "model": "beta_bernoulli",
+        "floor": 0.02,
+        "cap": 1.0,
+        "refresh": "PT1M",
+        "half_life": "never",
+        "prior": {"successes": 1.0, "failures": 1.0},
+    }
+)
+
+
+def resolved_policy(*layers: PolicySettings) -> ResolvedPolicy:
+    """Settings where each key is taken from the first layer that has it, else from the built-in defaults."""
+    merged: dict[str, Any] = {}
+    for layer in (*layers, _POLICY_DEFAULTS):
+        for key in layer.model_fields_set:
+            merged.setdefault(key, getattr(layer, key))
+    prior: Prior = merged.pop("prior")
+    return ResolvedPolicy(**merged, prior_successes=prior.successes, prior_failures=prior.failures)
+
+
+def effective_policy(strategy: Strategy, campaign: Campaign) -> ResolvedPolicy:
+    """The policy a campaign runs under: its own settings, then the strategy's, then the built-in defaults."""
+    return resolved_policy(campaign.policy, strategy.policy_defaults)
+
+
+def campaign_period(strategy: Strategy, campaign: Campaign) -> tuple[Instant | None, Instant | None]:
+    """First instant of a campaign and the first instant after it; None where it is open."""
+    return period(campaign.starts, campaign.ends, strategy.time_zone)
+
+
+def period(
+    starts: date | datetime | None, ends: date | datetime | None, zone: ZoneInfo
+) -> tuple[Instant | None, Instant | None]:
+    """Half-open ``[start, end)``: a first day counts from midnight, a last day to the midnight after it."""
+    return _instant(starts, zone, days_after=0), _instant(ends, zone, days_after=1)
+
+
+def _instant(at: date | datetime | None, zone: ZoneInfo, days_after: int) -> Instant | None:
+    if at is None or isinstance(at, datetime):
+        return None if at is None else instant(at)
+    return instant(datetime.combine(at + timedelta(days=days_after), time(), zone))

@@ -1,0 +1,328 @@
+"""Rules that span keys or documents: references that lead nowhere, ids used twice, limits nobody can keep.
+
+They read the documents as written, and parse only the piece they judge. So a mistake elsewhere in a document
+does not hide what is wrong here, and every mistake is reported at once.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from optimizer.errors import Finding
+from optimizer.strategy import fields
+from optimizer.strategy.audience import Attribute, CategoryAttribute, Condition, NumberAttribute
+from optimizer.strategy.documents import MAX_VARIANTS, Holdout, PolicySettings, period, resolved_policy
+from optimizer.strategy.fields import EVERYONE_ELSE
+from optimizer.strategy.rules import Test, accepted, covers, is_empty
+from optimizer.strategy.source import Path, Source
+from optimizer.strategy.wording import meant, numeral, one_of, span
+
+_OPERATORS = {
+    "category": ("is", "in", "not_in"),
+    "number": ("at_least", "at_most", "above", "below", "equals"),
+    "boolean": ("is",),
+}
+_NEAR = 1e-9  # 50 x 0.02 is 1, whatever floats say
+
+
+def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> Iterator[Finding]:
+    """Findings across keys and documents; those of one key alone are `wording.schema_findings`.
+
+    Args:
+        strategy: the strategy as written; without it (None), what depends on it is not judged.
+        campaigns: the campaigns as written, in the order they are read in.
+    """
+    if strategy:
+        yield from _strategy_findings(strategy)
+    file_of: dict[str, str] = {}
+    for campaign in campaigns:
+        name = campaign.value(("campaign",))
+        if isinstance(name, str):
+            if name in file_of:
+                yield campaign.finding(("campaign",), f"an id of its own: {file_of[name]} has this one")
+            file_of.setdefault(name, campaign.file)
+        yield from _campaign_findings(campaign)
+        if strategy:
+            yield from _serves_findings(strategy, campaign)
+            yield from _holdout_findings(strategy, campaign)
+            yield from _policy_findings(strategy, campaign)
+            yield from _period_findings(strategy, campaign)
+            yield from _rule_findings(strategy, campaign)
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+def _piece(kind: Any, source: Source, path: Path) -> Any:
+    """A part of a document, parsed; None when it is absent or has findings of its own."""
+    written = source.value(path)
+    if written is None or source.is_broken(path):
+        return None
+    try:
+        return _adapter(kind).validate_python(written)
+    except ValidationError:
+        return None
+
+
+def _items(source: Source, path: Path) -> Iterator[tuple[Path, Any]]:
+    """What a list or mapping at a path holds, each with its own path."""
+    value = source.value(path)
+    if isinstance(value, list):
+        yield from (((*path, index), item) for index, item in enumerate(value))
+    elif isinstance(value, dict):
+        yield from (((*path, name), item) for name, item in value.items())
+
+
+def _ids(source: Source, key: str) -> dict[str, Path]:
+    """Ids of the items of a list, with the path of the first of each."""
+    ids: dict[str, Path] = {}
+    for path, item in _items(source, (key,)):
+        if isinstance(item, dict) and isinstance(item.get("id"), str):
+            ids.setdefault(item["id"], (*path, "id"))
+    return ids
+
+
+def _twice(source: Source, texts: Iterator[tuple[Path, Any]]) -> Iterator[Finding]:
+    seen: dict[str, Path] = {}
+    for path, text in texts:
+        if isinstance(text, str):
+            if text in seen:
+                yield source.finding(path, f"each one once (first on line {source.values[seen[text]].line})")
+            seen.setdefault(text, path)
+
+
+def _ids_twice(source: Source, key: str) -> Iterator[Finding]:
+    return _twice(source, (((*path, "id"), source.value((*path, "id"))) for path, _ in _items(source, (key,))))
+
+
+def _unknown(source: Source, path: Path, known: Collection[str]) -> Iterator[Finding]:
+    name = source.value(path)
+    if isinstance(name, str) and name not in known:
+        yield source.finding(path, one_of(known, name))
+
+
+def _strategy_findings(strategy: Source) -> Iterator[Finding]:
+    yield from _ids_twice(strategy, "objectives")
+    for path, _ in _items(strategy, ("attributes",)):
+        yield from _twice(strategy, _items(strategy, (*path, "values")))
+        declared = _piece(Attribute, strategy, path)
+        if isinstance(declared, NumberAttribute) and _has_no_number(declared):
+            low = numeral(declared.minimum or 0.0)
+            yield strategy.finding((*path, "maximum"), f"a number of {low} or more: the minimum")
+    settings = _piece(PolicySettings, strategy, ("policy_defaults",))
+    if settings:
+        yield from _cap_below_floor(strategy, ("policy_defaults",), settings)
+
+
+def _has_no_number(declared: NumberAttribute) -> bool:
+    low, high = declared.minimum, declared.maximum
+    return low is not None and high is not None and low > high
+
+
+def _cap_below_floor(source: Source, path: Path, *layers: PolicySettings) -> Iterator[Finding]:
+    policy = resolved_policy(*layers)
+    if policy.cap < policy.floor and layers[0].model_fields_set & {"cap", "floor"}:
+        key = "cap" if "cap" in layers[0].model_fields_set else "floor"
+        allowed = (
+            f"a number of {numeral(policy.floor)} or more: the floor"
+            if key == "cap"
+            else f"a number of {numeral(policy.cap)} or less: the cap"
+        )
+        yield source.finding((*path, key), allowed)
+
+
+def _segment_names(campaign: Source) -> Collection[str]:
+    excluded = campaign.value(("everyone_else",)) == "exclude"
+    return dict.fromkeys((*_ids(campaign, "segments"), *(() if excluded else (EVERYONE_ELSE,))))
+
+
+def _campaign_findings(campaign: Source) -> Iterator[Finding]:
+    for key in ("messages", "targetings", "segments"):
+        yield from _ids_twice(campaign, key)
+    for path, message in _items(campaign, ("messages",)):
+        words = ("subject", "body", "fields")
+        # A misspelt key has a finding of its own, and so does one without a value.
+        if (
+            isinstance(message, dict)
+            and not any((*path, key) in campaign.keys for key in words)
+            and not any(meant(key, words) for key in message)
+        ):
+            yield campaign.finding((*path, "subject"), "words to show: at least one of subject, body, fields")
+    segments = _segment_names(campaign)
+    for path, _ in _items(campaign, ("targetings",)):
+        chosen = (*path, "only_segments")
+        yield from _twice(campaign, _items(campaign, chosen))
+        for reference, _ in _items(campaign, chosen):
+            yield from _unknown(campaign, reference, segments)
+    n_variants = _n_variants(campaign)
+    if n_variants > MAX_VARIANTS and ("targetings",) in campaign.keys:
+        allowed = f"at most {MAX_VARIANTS} variants (messages x targetings)"
+        yield campaign.finding(("targetings",), allowed, on_key=True, found=f"{n_variants:,} variants")
+    yield from _control_findings(campaign)
+
+
+def _n_variants(campaign: Source) -> int:
+    messages, targetings = (campaign.value((key,)) for key in ("messages", "targetings"))
+    n_messages = len(messages) if isinstance(messages, list) else 0
+    return n_messages * (len(targetings) if isinstance(targetings, list) and targetings else 1)
+
+
+def _control_findings(campaign: Source) -> Iterator[Finding]:
+    control = campaign.value(("control",))
+    if not isinstance(control, dict):
+        return
+    yield from _unknown(campaign, ("control", "message"), _ids(campaign, "messages"))
+    targetings = _ids(campaign, "targetings")
+    if "targeting" not in control and targetings:
+        yield campaign.finding(
+            ("control", "targeting"), f"this key, as the campaign has targetings: {one_of(targetings)}"
+        )
+    elif "targeting" in control and ("targetings",) not in campaign.keys:
+        yield campaign.finding(("control", "targeting"), "no such key: the campaign has no targetings", on_key=True)
+    elif "targeting" in control:
+        yield from _unknown(campaign, ("control", "targeting"), targetings)
+
+
+def _serves_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
+    if objectives := _ids(strategy, "objectives"):
+        yield from _unknown(campaign, ("serves",), objectives)
+
+
+def _holdout_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
+    held_out = [_piece(Holdout, source, ("holdout",)) for source in (campaign, strategy)]
+    if any(holdout and holdout.share > 0 for holdout in held_out) and ("control",) not in campaign.keys:
+        whose = "the campaign" if held_out[0] and held_out[0].share > 0 else strategy.file
+        yield campaign.finding(
+            ("control",),
+            f"this key, as {whose} holds recipients out: nothing, or the message they get instead",
+        )
+
+
+def _policy_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
+    settings = []
+    for source, key in ((campaign, "policy"), (strategy, "policy_defaults")):
+        piece = _piece(PolicySettings, source, (key,)) if (key,) in source.keys else PolicySettings()
+        if piece is None:
+            return
+        settings.append(piece)
+    own = settings[0].model_fields_set
+    policy, n_variants = resolved_policy(*settings), _n_variants(campaign)
+    if n_variants == 0:
+        return
+    yield from _cap_below_floor(campaign, ("policy",), *settings)
+    variants = f"{n_variants} variant{'s' if n_variants > 1 else ''}"
+    whose = {key: "" if key in own else f" in {strategy.file}, or as the default" for key in ("floor", "cap")}
+    if n_variants * policy.floor > 1 + _NEAR:
+        allowed = f"a floor of {1 / n_variants:.4g} or less for {variants}: floors add up to at most 1"
+        yield _about(campaign, "floor", own, allowed, f"{numeral(policy.floor)}{whose['floor']}")
+    if n_variants * policy.cap < 1 - _NEAR:
+        allowed = f"a cap of {1 / n_variants:.4g} or more for {variants}: caps add up to at least 1"
+        yield _about(campaign, "cap", own, allowed, f"{numeral(policy.cap)}{whose['cap']}")
+
+
+def _about(campaign: Source, key: str, own: set[str], allowed: str, found: str) -> Finding:
+    """A finding at a policy key, or at the messages when the campaign left that key to the strategy."""
+    if key in own:
+        return campaign.finding(("policy", key), allowed)
+    return campaign.finding(("messages",), allowed, on_key=True, found=f"a {key} of {found}")
+
+
+def _period_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
+    zone = _piece(fields.Zone, strategy, ("time_zone",))
+    starts, ends = (_piece(fields.DateOrMoment, campaign, (key,)) for key in ("starts", "ends"))
+    if zone and starts and ends:
+        start, end = period(starts, ends, zone)
+        if start is not None and end is not None and end <= start:
+            yield campaign.finding(("ends",), f"a time after {campaign.value(('starts',))}, when it starts")
+
+
+def _rule_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
+    earlier: list[tuple[Path, dict[str, Test]]] = []
+    names = [path[-1] for path, _ in _items(strategy, ("attributes",)) if isinstance(path[-1], str)]
+    for segment, _ in _items(campaign, ("segments",)):
+        tests: dict[str, Test] = {}
+        conditions = list(_items(campaign, (*segment, "when")))
+        for path, _ in conditions:
+            findings, test = _condition(strategy, campaign, path, names)
+            yield from findings
+            if test is not None:
+                tests[str(path[-1])] = test
+        if not conditions or len(tests) < len(conditions):
+            continue
+        for other, wider in earlier:
+            if covers(wider, tests):
+                yield campaign.finding(
+                    (*segment, "when"),
+                    f"recipients that segment {campaign.value((*other, 'id'))} on line "
+                    f"{campaign.values[other].line} does not take first: "
+                    "put this segment before it, or narrow that one",
+                    on_key=True,
+                )
+                break
+        earlier.append((segment, tests))
+
+
+def _condition(
+    strategy: Source, campaign: Source, path: Path, names: Sequence[str]
+) -> tuple[list[Finding], Test | None]:
+    """Findings of one condition, and what it accepts when there are none."""
+    name = str(path[-1])
+    if name not in names:
+        return [campaign.finding(path, f"an attribute, {one_of(names, name)}", on_key=True)], None
+    declared = _piece(Attribute, strategy, ("attributes", name))
+    condition = _piece(Condition, campaign, path)
+    if isinstance(declared, NumberAttribute) and _has_no_number(declared):
+        declared = None
+    hidden = any(broken[: len(path)] == path for broken in campaign.broken)
+    if declared is None or condition is None or hidden:
+        return [], None
+    if declared.sensitive:
+        usable = [n for n in names if strategy.value(("attributes", n, "sensitive")) is not True]
+        allowed = f"an attribute that is not sensitive, {one_of(usable)}"
+        return [campaign.finding(path, allowed, on_key=True)], None
+    findings = list(_operator_findings(campaign, path, declared, condition.stated()))
+    if findings:
+        return findings, None
+    test = accepted(declared, condition)
+    if is_empty(test):
+        return [campaign.finding(path, "bounds and values that at least one recipient can meet")], None
+    return [], test
+
+
+def _operator_findings(
+    campaign: Source, path: Path, declared: Attribute, stated: Mapping[str, Any]
+) -> Iterator[Finding]:
+    operators = _OPERATORS[declared.type]
+    if not stated:
+        yield campaign.finding(path, one_of(operators))
+    for operator, value in stated.items():
+        place = (*path, operator)
+        if operator not in operators:
+            written_out = isinstance(campaign.value(path), dict)
+            allowed = one_of(operators) if written_out else _values_of(declared, value)
+            yield campaign.finding(place, f"{allowed}: {path[-1]} is a {declared.type}", on_key=written_out)
+        elif isinstance(value, tuple | list):
+            for index, item in enumerate(value):
+                if not _fits(declared, item):
+                    yield campaign.finding((*place, index), _values_of(declared, item))
+        elif not _fits(declared, value):
+            yield campaign.finding(place, _values_of(declared, value))
+
+
+def _fits(declared: Attribute, value: Any) -> bool:
+    if isinstance(declared, CategoryAttribute):
+        return value in declared.values
+    if isinstance(declared, NumberAttribute):
+        low, high = declared.minimum, declared.maximum
+        return (low is None or low <= value) and (high is None or value <= high)
+    return isinstance(value, bool)
+
+
+def _values_of(declared: Attribute, value: Any) -> str:
+    if isinstance(declared, CategoryAttribute):
+        return one_of(declared.values, value)
+    return span(declared.minimum, declared.maximum) if isinstance(declared, NumberAttribute) else "true or false"

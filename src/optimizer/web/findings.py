@@ -1,0 +1,92 @@
+"""pydantic's errors about a request in our words: place, what was found, what is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from optimizer.errors import RequestFinding
+
+_SHOWN = 60
+_PATTERNS = {
+    r"^[A-Za-z0-9._:-]{1,64}$": "an identifier: 1 to 64 letters, digits, '.', '_', ':' or '-'",
+    r"^[A-Za-z0-9._:@+=/~|-]{1,128}$": "a recipient id: 1 to 128 letters, digits or any of . _ : @ + = / ~ | -",
+    r"^[a-z][a-z0-9_]{0,47}$": "an outcome kind: lower-case letters, digits and '_' (at most 48), such as purchase",
+    r"^[A-Z]{3}$": "an ISO 4217 code of three capital letters, such as USD",
+}
+_WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "missing": lambda _: "a value; it is required",
+    "extra_forbidden": lambda _: "no such key here",
+    "string_type": lambda _: "text",
+    "string_pattern_mismatch": lambda ctx: _PATTERNS.get(ctx["pattern"], f"text like {ctx['pattern']}"),
+    "bool_type": lambda _: "true or false",
+    "int_type": lambda _: "a number, or a decimal number as text",
+    "float_type": lambda _: "a number",
+    "finite_number": lambda _: "a finite number",
+    "too_long": lambda ctx: f"at most {ctx['max_length']:,} of them",
+    "too_short": lambda ctx: f"at least {ctx['min_length']:,} of them",
+    "list_type": lambda _: "a list",
+    "tuple_type": lambda _: "a list",
+    "dict_type": lambda _: "an object of names and values",
+    "model_type": lambda _: "a JSON object",
+    "model_attributes_type": lambda _: "a JSON object, sent with Content-Type: application/json",
+    "timezone_aware": lambda _: "a time with its zone, such as 2026-12-01T09:00:00Z",
+    "value_error": lambda ctx: str(ctx["error"]),
+    "greater_than_equal": lambda ctx: f"{ctx['ge']} or more",
+    "less_than_equal": lambda ctx: f"{ctx['le']} or less",
+}
+
+
+def findings_of(details: Sequence[Any]) -> list[RequestFinding]:
+    """Our findings for pydantic's errors, one for each place."""
+    by_place: dict[str, RequestFinding] = {}
+    for detail in details:
+        finding = _finding(detail)
+        known = by_place.get(finding.pointer)
+        if known is None:
+            by_place[finding.pointer] = finding
+        elif finding.allowed not in known.allowed:  # the arms of a union each complain about the same value
+            allowed = f"{known.allowed}, or {finding.allowed}"
+            by_place[finding.pointer] = RequestFinding(known.pointer, known.found, allowed)
+    return list(by_place.values())
+
+
+def _finding(detail: Mapping[str, Any]) -> RequestFinding:
+    kind, value = detail["type"], detail.get("input")
+    if kind.startswith("datetime") or kind == "timezone_aware":
+        allowed = "a time with its zone, such as 2026-12-01T09:00:00Z"
+    else:
+        words = _WORDS.get(kind)
+        allowed = "another value" if words is None else words(detail.get("ctx", {}))
+    if kind == "missing":
+        found = "nothing"
+    elif kind == "value_error":
+        found = "something else"
+    else:
+        found = shown(value)
+    return RequestFinding(_pointer(detail["loc"]), found, allowed)
+
+
+def shown(value: object) -> str:
+    """A value as it was sent, shortened, on one line."""
+    if isinstance(value, dict):
+        return f"an object with {len(value)} keys"
+    if isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    if isinstance(value, bytes):
+        return "a body that is not marked as JSON"
+    text = "null" if value is None else repr(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+# pydantic names the arm of a union it tried; that is no place in the body.
+_ARMS = {"bool", "int", "float", "str", "constrained-int", "constrained-str", "is-instance[str]"}
+
+
+def _pointer(loc: Sequence[str | int]) -> str:
+    if not loc or loc[0] != "body":
+        return str(loc[-1]) if loc else "/"
+    places = [str(place) for place in loc[1:]]
+    if len(places) > 1 and places[-1] in _ARMS:
+        places.pop()
+    return "".join("/" + place.replace("~", "~0").replace("/", "~1") for place in places) or "/"

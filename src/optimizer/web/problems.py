@@ -1,0 +1,151 @@
+"""One error shape: RFC 9457 problem details, for every error of every route."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from optimizer.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    OptimizerError,
+    RequestFinding,
+    Unavailable,
+)
+from optimizer.web.findings import findings_of
+
+MEDIA_TYPE = "application/problem+json"
+log = structlog.get_logger("optimizer")
+
+_KINDS: tuple[tuple[type[OptimizerError], int, str], ...] = (
+    (InvalidRequest, 422, "invalid-request"),
+    (NotFound, 404, "not-found"),
+    (Conflict, 409, "conflict"),
+    (Unavailable, 503, "unavailable"),
+)
+
+
+class ProblemError(BaseModel):
+    """One mistake in a request."""
+
+    pointer: str = Field(description="JSON pointer of the place in the body, or the name of the parameter.")
+    found: str
+    allowed: str
+
+
+class Problem(BaseModel):
+    """RFC 9457 problem details."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "urn:optimizer:problem:invalid-request",
+                "title": "Unprocessable Content",
+                "status": 422,
+                "detail": "/campaign: found nothing; allowed an identifier",
+                "errors": [{"pointer": "/campaign", "found": "nothing", "allowed": "an identifier"}],
+            }
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemError] | None = None
+
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text, "content": {MEDIA_TYPE: {}}}
+    for status, text in {
+        400: "The body is not JSON in UTF-8.",
+        401: "No API key, or one this service does not know.",
+        403: "The API key lacks the scope.",
+        404: "What was named does not exist.",
+        409: "What was named is in a state that forbids this.",
+        413: "The body is too large.",
+        422: "The request is not allowed; `errors` lists every mistake.",
+        500: "A defect of the service; nothing was written.",
+        503: "The service cannot answer now; the same request may succeed later.",
+    }.items()
+}
+
+
+def problem(status: int, kind: str, detail: str, findings: Sequence[RequestFinding] = ()) -> dict[str, Any]:
+    """The JSON of a problem."""
+    body: dict[str, Any] = {
+        "type": f"urn:optimizer:problem:{kind}",
+        "title": _title(status),
+        "status": status,
+        "detail": detail,
+    }
+    if findings:
+        body["errors"] = [{"pointer": f.pointer, "found": f.found, "allowed": f.allowed} for f in findings]
+    return body
+
+
+def problem_of(error: OptimizerError) -> dict[str, Any]:
+    """The JSON of one of our errors."""
+    for error_class, status, kind in _KINDS:
+        if isinstance(error, error_class):
+            findings = error.findings if isinstance(error, InvalidRequest) else ()
+            return problem(status, kind, str(error), findings)
+    return problem(500, "defect", "The service has a defect; nothing was written.")
+
+
+def answer_problem(body: dict[str, Any], headers: dict[str, str] | None = None) -> Response:
+    """The HTTP answer that carries a problem."""
+    return Response(orjson.dumps(body), status_code=body["status"], media_type=MEDIA_TYPE, headers=headers or {})
+
+
+def install(app: FastAPI) -> None:
+    """Make every error of the app a problem."""
+    app.add_exception_handler(OptimizerError, _ours)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _defect)
+
+
+async def _ours(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, OptimizerError)  # noqa: S101 - Starlette's signature is wider
+    headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, Unavailable) else None
+    return answer_problem(problem_of(error), headers)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)  # noqa: S101
+    details = error.errors()
+    if any(detail["type"] == "json_invalid" for detail in details):
+        reason = details[0].get("ctx", {}).get("error", "not JSON")
+        return answer_problem(problem(400, "not-json", f"body: found text that is not JSON: {reason}"))
+    findings = findings_of(details)
+    return answer_problem(problem(422, "invalid-request", str(InvalidRequest(*findings)), findings))
+
+
+async def _http(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)  # noqa: S101
+    if error.status_code == 400:  # FastAPI says no more than this about a body it cannot decode
+        return answer_problem(problem(400, "not-json", "body: found bytes that are not JSON in UTF-8"))
+    kind = _title(error.status_code).lower().replace(" ", "-")
+    return answer_problem(problem(error.status_code, kind, str(error.detail)), dict(error.headers or {}))
+
+
+async def _defect(request: Request, error: Exception) -> Response:
+    log.error("defect", route=request.scope.get("route_path", request.url.path), exc_info=error)
+    return answer_problem(problem(500, "defect", "The service has a defect; it has been logged."))
+
+
+def _title(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Error"

@@ -1,0 +1,153 @@
+"""From the house's values to JSON, once for every route that shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+from fastapi import Response
+
+from optimizer.domain.instants import Instant, isoformat
+from optimizer.domain.micros import units
+from optimizer.domain.outcome import Outcome
+from optimizer.services.deciding import Answer
+from optimizer.services.explaining import Explanation
+from optimizer.services.summaries import CampaignReport, CampaignSummary, Rate
+
+
+def json_answer(body: Any, status: int = 200) -> Response:
+    """A JSON answer."""
+    return Response(orjson.dumps(body), status_code=status, media_type="application/json")
+
+
+def decision_json(answer: Answer) -> dict[str, Any]:
+    """See `schemas.DecisionOut`."""
+    decision, variant = answer.decision, answer.variant
+    message = targeting = None
+    if variant is not None:
+        words = variant.message
+        message = {
+            "id": words.id,
+            "subject": words.subject,
+            "body": words.body,
+            "fields": dict(words.fields or {}),
+        }
+        if variant.targeting is not None:
+            targeting = {"id": variant.targeting.id, "fields": dict(variant.targeting.fields or {})}
+    return {
+        "decision_id": decision.decision_id,
+        "campaign": decision.campaign_id,
+        "variant": decision.variant_id,
+        "message": message,
+        "targeting": targeting,
+        "segment": decision.segment_id,
+        "group": decision.group,
+        "propensity": decision.propensity,
+        "reason": decision.reason,
+        "snapshot": decision.snapshot_id,
+        "decided_at": isoformat(decision.decided_at),
+        "expires_at": isoformat(answer.expires_at),
+        "retry_at": _time(decision.retry_at),
+    }
+
+
+def detail_json(answer: Answer, explanation: Explanation) -> dict[str, Any]:
+    """See `schemas.DecisionDetail`."""
+    found = explanation.assessment
+    return {
+        "decision": decision_json(answer),
+        "exposed_at": _time(found.exposed_at),
+        "closes_at": isoformat(found.closes_at),
+        "reward": units(found.reward),
+        "outcomes": [_outcome_json(outcome) for outcome in explanation.outcomes],
+    }
+
+
+def explanation_json(answer: Answer, explanation: Explanation) -> dict[str, Any]:
+    """See `schemas.ExplanationOut`."""
+    decision = explanation.decision
+    return {
+        "decision": decision_json(answer),
+        "attributes": dict(decision.attributes),
+        "removed": dict(decision.blocked),
+        "variants": list(explanation.variants),
+        "floor": explanation.floor,
+        "cap": explanation.cap,
+        "u": explanation.u,
+        "snapshot": decision.snapshot_id,
+        "config_hash": explanation.config_hash,
+        "strategy_version": decision.strategy_version,
+        "recomputed": {"same": explanation.same},
+    }
+
+
+def summary_json(summary: CampaignSummary) -> dict[str, Any]:
+    """See `schemas.CampaignOut`."""
+    return {
+        "campaign": summary.campaign_id,
+        "serves": summary.serves,
+        "why": summary.why,
+        "state": summary.state,
+        "variants": summary.variants,
+        "awaiting_approval": summary.awaiting_approval,
+        "segments": summary.segments,
+        "strategy_version": summary.strategy_version,
+        "snapshot": summary.snapshot_id,
+    }
+
+
+def report_json(report: CampaignReport) -> dict[str, Any]:
+    """See `schemas.ReportOut`."""
+    return {
+        "campaign": summary_json(report.campaign),
+        "as_of": isoformat(report.as_of),
+        "objective": report.objective,
+        "objective_why": report.objective_why,
+        "reward_outcome": report.reward_outcome,
+        "segments": [
+            {
+                "segment": segment.segment_id,
+                "variants": [
+                    {
+                        "variant": variant.variant_id,
+                        "decisions": variant.decisions,
+                        "rate": _rate_json(variant.rate),
+                        "mean_reward": variant.mean_reward,
+                        "p_best": variant.p_best,
+                        "allocation": variant.allocation,
+                    }
+                    for variant in segment.variants
+                ],
+                "learning": _rate_json(segment.learning),
+                "holdout": _rate_json(segment.holdout),
+            }
+            for segment in report.segments
+        ],
+        "outcomes": report.outcomes,
+    }
+
+
+def _rate_json(rate: Rate) -> dict[str, Any]:
+    return {
+        "trials": rate.trials,
+        "positives": rate.positives,
+        "rate": rate.rate,
+        "low": rate.low,
+        "high": rate.high,
+    }
+
+
+def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "event_id": outcome.event_id,
+        "kind": outcome.kind,
+        "value": None if outcome.value is None else units(outcome.value),
+        "currency": outcome.currency,
+        "occurred_at": isoformat(outcome.occurred_at),
+        "received_at": isoformat(outcome.received_at),
+        "reverses": outcome.reverses,
+    }
+
+
+def _time(at: Instant | None) -> str | None:
+    return None if at is None else isoformat(at)
