@@ -41,7 +41,7 @@ def moment(at: Instant) -> datetime:
 
 def isoformat(at: Instant) -> str:
     """RFC 3339 text of an instant, always in UTC: ``2026-12-01T09:00:00.000000Z``."""
-    return moment(at).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment(at).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def bucket(at: Instant, width: Duration = HOUR) -> Instant:

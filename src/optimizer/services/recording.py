@@ -45,6 +45,8 @@ def record_outcomes(ledger: Ledger, live: Live, reports: Sequence[OutcomeReport]
 
     Reports may come late, twice, in any order, and may undo one another; the statistics end up the same.
     """
+    workspace = live.at(ledger).workspace
+    currency = None if workspace is None else workspace.strategy.currency
     known = ledger.outcomes.known([report.event_id for report in reports])
     fresh = {report.event_id: report for report in reversed(reports) if report.event_id not in known}
     named = {event_id: _decision_id(ledger, live, report) for event_id, report in fresh.items()}
@@ -54,7 +56,7 @@ def record_outcomes(ledger: Ledger, live: Live, reports: Sequence[OutcomeReport]
     usable: list[Outcome] = []
     for event_id, report in fresh.items():
         decision = decisions.get(named[event_id] or "")
-        refusal = _refusal(ledger, live, report, decision, now)
+        refusal = _refusal(report, decision, currency, now)
         if refusal is not None or decision is None:
             results[event_id] = refusal or Recorded(event_id, Receipt.UNKNOWN)
             ledger.quarantine.keep(event_id, str(results[event_id].detail), _kept(live, report), now)
@@ -89,7 +91,7 @@ def _decision_id(ledger: Ledger, live: Live, report: OutcomeReport) -> str | Non
 
 
 def _refusal(
-    ledger: Ledger, live: Live, report: OutcomeReport, decision: Decision | None, now: Instant
+    report: OutcomeReport, decision: Decision | None, currency: str | None, now: Instant
 ) -> Recorded | None:
     if decision is None:
         named = report.decision_id or f"none of this recipient in campaign {report.campaign_id}"
@@ -102,9 +104,8 @@ def _refusal(
             f"allowed {isoformat(earliest)} (the decision) to {isoformat(latest)} (now)"
         )
         return Recorded(report.event_id, Receipt.REJECTED, detail)
-    workspace = live.at(ledger).workspace
-    if report.currency is not None and workspace is not None and report.currency != workspace.strategy.currency:
-        detail = f"currency: found {report.currency}; allowed {workspace.strategy.currency}"
+    if report.currency is not None and report.currency != currency:
+        detail = f"currency: found {report.currency}; allowed {currency}"
         return Recorded(report.event_id, Receipt.REJECTED, detail)
     return None
 

@@ -84,7 +84,9 @@ class Snapshots:
         }
         statement = upsert(self._connection, SnapshotRow)
         statement = statement.on_conflict_do_nothing(index_elements=["campaign_id", "number"])
-        return self._connection.execute(statement, row).rowcount == 1
+        # What came back says whether there was a conflict; drivers do not agree on the row count.
+        added = self._connection.execute(statement.returning(_SNAPSHOTS.c.number), row)
+        return added.one_or_none() is not None
 
     def latest_number(self, campaign_id: str) -> int:
         """Number of the campaign's newest snapshot; 0 when there is none."""

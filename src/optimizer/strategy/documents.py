@@ -33,6 +33,7 @@ from optimizer.strategy.fields import (
 )
 
 MAX_VARIANTS = 50
+MAX_SEGMENTS = 200
 
 Fields = Annotated[Mapping[FieldName, Text], Field(min_length=1, max_length=50)]
 
@@ -138,7 +139,10 @@ class Targeting(Document):
     id: NewId = Field(description="short id of the targeting, such as morning")
     notes: Line | None = Field(default=None, description="for colleagues: where and when, in words")
     only_segments: tuple[Reference, ...] | None = Field(
-        default=None, min_length=1, max_length=201, description="segments it is for; without this key it is for all"
+        default=None,
+        min_length=1,
+        max_length=MAX_SEGMENTS + 1,
+        description="segments it is for; without this key it is for all",
     )
     fields: Fields | None = Field(
         default=None, description='what the sender needs to know, by name, such as {slot: "08:00-11:00"}'
@@ -193,7 +197,7 @@ class Campaign(Document):
     segments: tuple[Segment, ...] | None = Field(
         default=None,
         min_length=1,
-        max_length=200,
+        max_length=MAX_SEGMENTS,
         description="a list of segments; the first that matches wins",
     )
     everyone_else: Literal["include", "exclude"] = Field(

@@ -6,6 +6,7 @@ does not hide what is wrong here, and every mistake is reported at once.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -13,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from optimizer.errors import Finding
 from optimizer.strategy import fields
 from optimizer.strategy.audience import Attribute, CategoryAttribute, Condition, NumberAttribute
-from optimizer.strategy.documents import MAX_VARIANTS, Holdout, PolicySettings, period, resolved_policy
+from optimizer.strategy.documents import MAX_SEGMENTS, MAX_VARIANTS, Holdout, PolicySettings, period, resolved_policy
 from optimizer.strategy.fields import EVERYONE_ELSE
 from optimizer.strategy.rules import Test, accepted, covers, is_empty
 from optimizer.strategy.source import Path, Source
@@ -243,7 +244,8 @@ def _period_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
 def _rule_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
     earlier: list[tuple[Path, dict[str, Test]]] = []
     names = [path[-1] for path, _ in _items(strategy, ("attributes",)) if isinstance(path[-1], str)]
-    for segment, _ in _items(campaign, ("segments",)):
+    # More of them have a finding of their own, and comparing each with each would take long.
+    for segment, _ in islice(_items(campaign, ("segments",)), MAX_SEGMENTS):
         tests: dict[str, Test] = {}
         conditions = list(_items(campaign, (*segment, "when")))
         for path, _ in conditions:

@@ -120,7 +120,12 @@ def test_each_mistake_of_yaml_is_one_finding_at_its_place(text: str, position: s
 def test_reading_goes_on_after_duplicates_so_that_all_mistakes_come_at_once() -> None:
     source = read_source("f.yaml", "a: 1\na: {x: 1, x: 2}\nb: &n 2\n3: c\nd: ok\n")
     assert source.data == {"a": 1, "b": 2, "d": "ok"}
-    assert [(f.line, f.column) for f in source.findings] == [(2, 1), (2, 11), (3, 4), (4, 1)]
+    assert [(f.line, f.column, f.key) for f in source.findings] == [
+        (2, 1, "a"),
+        (2, 11, "the file"),  # inside a value that is dropped
+        (3, 4, "b"),
+        (4, 1, "3"),
+    ]
     assert source.keys["a",].line == 1
 
 

@@ -1,0 +1,1 @@
+"""The main job end to end: a real service, driven over HTTP by a real history."""

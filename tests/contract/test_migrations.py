@@ -1,0 +1,105 @@
+"""Migrations: repeatable, safe when several processes start at once, and equal to the tables in the code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from threading import Thread
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlmodel import SQLModel
+
+from optimizer.errors import ConfigurationError
+from optimizer.storage.store import Store
+
+MIGRATE = "import sys; from optimizer.storage.store import Store; s = Store(sys.argv[1]); s.migrate(); s.close()"
+
+
+def test_migrating_twice_changes_nothing(store: Store, rows: Callable[[Store], dict[str, int]]) -> None:
+    with store.writing() as ledger:
+        ledger.revisions.bump("documents")
+    before = rows(store)
+    store.migrate()
+    assert rows(store) == before
+
+
+def test_the_migrated_tables_are_those_of_the_code(store: Store) -> None:
+    with store.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_the_migrated_indexes_are_those_of_the_code(store: Store) -> None:
+    found = sa.inspect(store.engine)
+    for name, table in SQLModel.metadata.tables.items():
+        in_database = {index["name"] for index in found.get_indexes(name)}
+        assert in_database == {index.name for index in table.indexes}
+        assert found.get_pk_constraint(name)["constrained_columns"] == [c.name for c in table.primary_key]
+
+
+def test_threads_may_migrate_a_new_database_at_once(database_url: str) -> None:
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        store = Store(database_url)
+        try:
+            store.migrate()
+        except BaseException as error:  # shown below
+            failures.append(error)
+        finally:
+            store.close()
+
+    threads = [Thread(target=work, daemon=True) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not failures
+
+
+def test_processes_may_migrate_a_new_database_at_once(database_url: str) -> None:
+    started = [
+        subprocess.Popen([sys.executable, "-c", MIGRATE, database_url], stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    try:
+        for process in started:
+            _, said = process.communicate(timeout=60)
+            assert process.returncode == 0, said
+    finally:
+        for process in started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+    store = Store(database_url)
+    try:
+        with store.reading() as ledger:
+            assert ledger.decisions.count() == 0
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "mysql://localhost/x",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:////no/such/folder/ledger.db",
+        "postgresql://nobody:hunter2@127.0.0.1:1/nothing",
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_a_configuration_error_that_keeps_the_password(url: str) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        store = Store(url)
+        try:
+            store.migrate()
+        finally:
+            store.close()
+    assert "hunter2" not in str(raised.value)

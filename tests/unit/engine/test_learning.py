@@ -1,0 +1,89 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from optimizer.domain.instants import DAY, HOUR
+from optimizer.domain.statistics import Cell, Sums
+from optimizer.engine.learning import differs, evidence_of, learn
+from optimizer.engine.tactic import Tactic
+
+MakeTactic = Callable[..., Tactic]
+
+
+def cell(tactic: Tactic, **changes: object) -> Cell:
+    fields: dict[str, object] = {
+        "campaign_id": "winback",
+        "segment_id": "new",
+        "variant_id": "mens",
+        "content_hash": tactic.content_hashes[0],
+        "group": "learning",
+        "metric": "reward:visits",
+        "bucket": HOUR,
+    }
+    return Cell(**(fields | changes))  # type: ignore[arg-type]
+
+
+def test_evidence_lands_in_its_segment_arm_and_bucket(make_tactic: MakeTactic) -> None:
+    tactic = make_tactic()
+    seen = evidence_of(
+        tactic,
+        [
+            (cell(tactic), Sums(10, 3, 3_000_000, 3.0)),
+            (cell(tactic, bucket=3 * HOUR), Sums(5, 1, 1_000_000, 1.0)),
+            (
+                cell(tactic, segment_id="stale", variant_id="plain", content_hash=tactic.content_hashes[2]),
+                Sums(7, 2, 2_000_000, 2.0),
+            ),
+        ],
+    )
+    assert seen.buckets.tolist() == [HOUR, 3 * HOUR]
+    assert seen.trials[0, 0].tolist() == [10.0, 5.0]
+    assert seen.positives[1, 2].tolist() == [2.0, 0.0]
+    assert seen.rewards.sum() == 6.0
+
+
+def test_what_cannot_inform_a_choice_is_left_out(make_tactic: MakeTactic) -> None:
+    tactic = make_tactic()
+    sums = Sums(10, 3, 3_000_000, 3.0)
+    foreign = [
+        cell(tactic, group="campaign_holdout"),
+        cell(tactic, group="strategy_holdout"),
+        cell(tactic, metric="reward:clicks"),
+        cell(tactic, metric="decided"),
+        cell(tactic, content_hash="the words before the edit"),
+        cell(tactic, segment_id="a segment that is gone"),
+        cell(tactic, variant_id="a message that is gone"),
+    ]
+    assert evidence_of(tactic, [(one, sums) for one in foreign]).trials.sum() == 0
+
+
+def test_a_snapshot_carries_prior_plus_evidence(make_tactic: MakeTactic) -> None:
+    tactic = make_tactic()
+    evidence = evidence_of(tactic, [(cell(tactic), Sums(10, 3, 3_000_000, 3.0))])
+    snapshot = learn(tactic, evidence, 4, DAY)
+    assert snapshot.snapshot_id == "winback:4"
+    assert (snapshot.alpha[0, 0], snapshot.beta[0, 0], snapshot.trials[0, 0]) == (4.0, 8.0, 10.0)
+    assert (snapshot.alpha[1:] == 1.0).all()
+    assert snapshot.variant_ids == ("mens", "womens", "plain")
+
+
+def test_only_a_snapshot_that_says_something_new_differs(make_tactic: MakeTactic) -> None:
+    tactic = make_tactic()
+    evidence = evidence_of(tactic, [(cell(tactic), Sums(10, 3, 3_000_000, 3.0))])
+    one, again = learn(tactic, evidence, 1, DAY), learn(tactic, evidence, 2, 2 * DAY)
+    assert not differs(one, again)
+    assert not differs(one, replace(again, alpha=again.alpha * (1 + 1e-6)))
+    assert differs(one, replace(again, alpha=again.alpha + np.eye(3)))
+    assert differs(one, replace(again, beta=again.beta * 1.01))
+    assert differs(one, replace(again, config_hash="other"))
+    assert differs(one, replace(again, strategy_version=2))
+
+
+def test_the_config_hash_follows_what_the_policy_depends_on(make_tactic: MakeTactic) -> None:
+    hashes = {
+        make_tactic(**changes).config_hash
+        for changes in ({}, {"floor": 0.1}, {"value": "count"}, {"everyone_else": "exclude"})
+    }
+    assert len(hashes) == 4
+    assert make_tactic().config_hash == make_tactic(holdout=0.1).config_hash
