@@ -46,6 +46,8 @@ _SHARES = (0.449, 0.450, 0.101)
 _VISITS_BY_PAST_PURCHASE = ((0.166, 0.170, 0.096), (0.169, 0.111, 0.100), (0.315, 0.252, 0.181))
 _LEAST_SPEND = 29.99
 
+_GENERATING, _SHUFFLING = 0, 1  # two streams of numbers, so that neither tells of the other
+
 
 @dataclass(frozen=True, slots=True)
 class History:
@@ -64,7 +66,7 @@ class History:
 
     def shuffled(self, seed: int, n: int | None = None) -> History:
         """The customers in an order drawn from the seed: the first `n` of them, or all."""
-        order = _generator(seed).permutation(len(self.customers))[:n]
+        order = _generator(seed, _SHUFFLING).permutation(len(self.customers))[:n]
         return History(self.source, self.is_real, self.customers[order])
 
 
@@ -96,7 +98,7 @@ def read_history(file: Path) -> History:
 
 def generated_history(seed: int) -> History:
     """Customers drawn so that counts, visit, conversion and spend match the published marginals in expectation."""
-    rng = _generator(seed)
+    rng = _generator(seed, _GENERATING)
     logged = rng.permutation(np.repeat(np.arange(3), COUNTS))
     n = len(logged)
     past = rng.choice(3, size=n, p=_SHARES)
@@ -132,5 +134,5 @@ def visit_rates() -> NDArray[np.float64]:
     return np.asarray(shape * (np.array(VISIT_RATES) / (np.array(_SHARES) @ shape)))
 
 
-def _generator(seed: int) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(seed))  # the seed is the caller's: the same one, the same history
+def _generator(seed: int, purpose: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64([seed, purpose]))  # the seed is the caller's: same one, same history

@@ -119,7 +119,7 @@ def _panel_edges(alpha: Floats, beta: Floats) -> Floats:
     ``t`` in ``_STEPS`` they are the ends of an arm's steps; a panel is at most one step of any arm wide.
 
     But for about 2e-11 per arm, the largest rate lies between the largest of the arms' lower ends and the
-    largest of their upper ends. The steps of the arms whose ends these are leave no gap in between.
+    largest of their upper ends. The steps of the arm that reaches highest cover all of that range.
     """
     # One more arm that never plays, Beta(1, 1), lends the logistic function's own scale to arms that are vaguer.
     shapes = np.ones((2, len(alpha) + 1))

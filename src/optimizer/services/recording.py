@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,24 +45,31 @@ def record_outcomes(ledger: Ledger, live: Live, reports: Sequence[OutcomeReport]
 
     Reports may come late, twice, in any order, and may undo one another; the statistics end up the same.
     """
-    workspace = live.at(ledger).workspace
-    currency = None if workspace is None else workspace.strategy.currency
     known = ledger.outcomes.known([report.event_id for report in reports])
     fresh = {report.event_id: report for report in reversed(reports) if report.event_id not in known}
     named = {event_id: _decision_id(ledger, live, report) for event_id, report in fresh.items()}
     decisions = ledger.decisions.by_id([id_ for id_ in named.values() if id_ is not None], lock=True)
+    workspace = live.at(ledger).workspace
+    currency = None if workspace is None else workspace.strategy.currency
 
     results: dict[str, Recorded] = {}
     usable: list[Outcome] = []
     for event_id, report in fresh.items():
-        decision = decisions.get(named[event_id] or "")
-        refusal = _refusal(report, decision, currency, now)
-        if refusal is not None or decision is None:
-            results[event_id] = refusal or Recorded(event_id, Receipt.UNKNOWN)
-            ledger.quarantine.keep(event_id, str(results[event_id].detail), _kept(live, report), now)
+        usable_or_refused = _judged(report, decisions.get(named[event_id] or ""), currency, now)
+        if isinstance(usable_or_refused, Outcome):
+            usable.append(usable_or_refused)
         else:
-            usable.append(_outcome(report, decision, now))
+            results[event_id] = usable_or_refused
+            ledger.quarantine.keep(event_id, usable_or_refused.detail or "", _kept(live, report), now)
+    results |= _counted(ledger, live, decisions, usable)
+    # The first report of an event takes its result; any other is a duplicate.
+    return [results.pop(report.event_id, Recorded(report.event_id, Receipt.DUPLICATE)) for report in reports]
 
+
+def _counted(
+    ledger: Ledger, live: Live, decisions: Mapping[str, Decision], usable: Sequence[Outcome]
+) -> dict[str, Recorded]:
+    """Write outcomes and change the statistics by the difference they make; what became of each that was new."""
     before = ledger.outcomes.of([outcome.decision_id for outcome in usable])
     written = ledger.outcomes.insert(usable)
     ledger.quarantine.release(list(written))
@@ -70,17 +77,15 @@ def record_outcomes(ledger: Ledger, live: Live, reports: Sequence[OutcomeReport]
     for outcome in usable:
         if outcome.event_id in written:
             added[outcome.decision_id].append(outcome)
+    results = {}
     for decision_id, new in added.items():
         decision, old = decisions[decision_id], before.get(decision_id, [])
         rule = live.reward_rule(ledger, decision)
         ledger.statistics.pending.subtract(contributions(rule, decision, old))
         ledger.statistics.pending.add(contributions(rule, decision, [*old, *new]))
         closes_at = assess(rule, decision, [*old, *new]).closes_at
-        for outcome in new:
-            results[outcome.event_id] = _receipt(outcome, closes_at)
-
-    # The first report of an event takes its result; any other is a duplicate.
-    return [results.pop(report.event_id, Recorded(report.event_id, Receipt.DUPLICATE)) for report in reports]
+        results |= {outcome.event_id: _receipt(outcome, closes_at) for outcome in new}
+    return results
 
 
 def _decision_id(ledger: Ledger, live: Live, report: OutcomeReport) -> str | None:
@@ -90,9 +95,8 @@ def _decision_id(ledger: Ledger, live: Live, report: OutcomeReport) -> str | Non
     return None if latest is None else latest.decision_id
 
 
-def _refusal(
-    report: OutcomeReport, decision: Decision | None, currency: str | None, now: Instant
-) -> Recorded | None:
+def _judged(report: OutcomeReport, decision: Decision | None, currency: str | None, now: Instant) -> Outcome | Recorded:
+    """The outcome a report amounts to, or why it cannot be used."""
     if decision is None:
         named = report.decision_id or f"none of this recipient in campaign {report.campaign_id}"
         detail = f"decision_id: found {named}; allowed a decision this service made"
@@ -107,10 +111,6 @@ def _refusal(
     if report.currency is not None and report.currency != currency:
         detail = f"currency: found {report.currency}; allowed {currency}"
         return Recorded(report.event_id, Receipt.REJECTED, detail)
-    return None
-
-
-def _outcome(report: OutcomeReport, decision: Decision, now: Instant) -> Outcome:
     return Outcome(
         event_id=report.event_id,
         decision_id=decision.decision_id,

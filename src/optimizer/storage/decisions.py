@@ -63,7 +63,7 @@ class Decisions:
     def stream(self) -> Iterator[Decision]:
         """All, in order of their id, without holding them in memory."""
         query = sa.select(_DECISIONS).order_by(_DECISIONS.c.decision_id)
-        for row in self._connection.execution_options(yield_per=STREAMED).execute(query):
+        for row in self._connection.execute(query, execution_options={"yield_per": STREAMED}):
             yield _decision(row)
 
 

@@ -58,7 +58,7 @@ class Outcomes:
     def stream(self) -> Iterator[tuple[str, list[Outcome]]]:
         """All, grouped by decision, in order of the decision's id."""
         query = sa.select(_OUTCOMES).order_by(_OUTCOMES.c.decision_id)
-        rows = self._connection.execution_options(yield_per=STREAMED).execute(query)
+        rows = self._connection.execute(query, execution_options={"yield_per": STREAMED})
         for decision_id, group in groupby(rows, key=lambda row: row.decision_id):
             yield decision_id, [_outcome(row) for row in group]
 

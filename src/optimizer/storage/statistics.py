@@ -45,6 +45,6 @@ class Statistics:
         return self._cells(sa.select(_STATISTICS))
 
     def _cells(self, query: sa.Select[tuple[object, ...]]) -> Iterator[tuple[Cell, Sums]]:
-        for row in self._connection.execution_options(yield_per=STREAMED).execute(query):
+        for row in self._connection.execute(query, execution_options={"yield_per": STREAMED}):
             cell = Cell(*(getattr(row, name) for name in _CELL))
             yield cell, Sums(*(getattr(row, name) for name in _SUMS))

@@ -17,7 +17,7 @@ from optimizer.strategy.audience import Attribute, CategoryAttribute, Condition,
 from optimizer.strategy.documents import MAX_SEGMENTS, MAX_VARIANTS, Holdout, PolicySettings, period, resolved_policy
 from optimizer.strategy.fields import EVERYONE_ELSE
 from optimizer.strategy.rules import Test, accepted, covers, is_empty
-from optimizer.strategy.source import Path, Source
+from optimizer.strategy.source import Path, Source, shortened
 from optimizer.strategy.wording import meant, numeral, one_of, span
 
 _OPERATORS = {
@@ -59,9 +59,9 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _piece(kind: Any, source: Source, path: Path) -> Any:
-    """A part of a document, parsed; None when it is absent or has findings of its own."""
+    """A part of a document, parsed; None when it is absent or cannot be."""
     written = source.value(path)
-    if written is None or source.is_broken(path):
+    if written is None:
         return None
     try:
         return _adapter(kind).validate_python(written)
@@ -82,7 +82,7 @@ def _ids(source: Source, key: str) -> dict[str, Path]:
     """Ids of the items of a list, with the path of the first of each."""
     ids: dict[str, Path] = {}
     for path, item in _items(source, (key,)):
-        if isinstance(item, dict) and isinstance(item.get("id"), str):
+        if isinstance(path[-1], int) and isinstance(item, dict) and isinstance(item.get("id"), str):
             ids.setdefault(item["id"], (*path, "id"))
     return ids
 
@@ -259,7 +259,7 @@ def _rule_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
             if covers(wider, tests):
                 yield campaign.finding(
                     (*segment, "when"),
-                    f"recipients that segment {campaign.value((*other, 'id'))} on line "
+                    f"recipients that segment {shortened(str(campaign.value((*other, 'id'))))} on line "
                     f"{campaign.values[other].line} does not take first: "
                     "put this segment before it, or narrow that one",
                     on_key=True,

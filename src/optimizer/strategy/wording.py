@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from optimizer.errors import Finding
 from optimizer.strategy import audience, documents, fields
-from optimizer.strategy.source import Path, Source
+from optimizer.strategy.source import Path, Source, shortened
 
 _LISTED = 12
 _AN_ID = "a short id of lower-case letters, digits, '.', '_' and '-' (at most 48), such as ten-percent"
@@ -54,7 +54,7 @@ def meant(written: str, candidates: Iterable[str]) -> str | None:
 def closest(written: str, candidates: Iterable[str]) -> str:
     """`` (did you mean "subject"?)`` when a candidate is close to what was written, else nothing."""
     candidate = meant(written, candidates)
-    return f' (did you mean "{candidate}"?)' if candidate else ""
+    return f' (did you mean "{shortened(candidate)}"?)' if candidate else ""
 
 
 def one_of(candidates: Iterable[str], written: object = None) -> str:
@@ -62,7 +62,9 @@ def one_of(candidates: Iterable[str], written: object = None) -> str:
     names = list(candidates)
     if not names:
         return "none: there is nothing to name here"
-    listed = ", ".join(names[:_LISTED]) + (f" … ({len(names):,} in all)" if len(names) > _LISTED else "")
+    listed = ", ".join(map(shortened, names[:_LISTED])) + (
+        f" … ({len(names):,} in all)" if len(names) > _LISTED else ""
+    )
     return f"one of: {listed}" + (closest(written, names) if isinstance(written, str) else "")
 
 

@@ -12,10 +12,10 @@ from fastapi import FastAPI
 from optimizer import __version__
 from optimizer.deployment import Deployment
 from optimizer.web import campaigns, decisions, outcomes, problems
+from optimizer.web.answers import HealthOut
 from optimizer.web.desk import Desk
 from optimizer.web.limits import BodyLimit
 from optimizer.web.rendering import json_answer
-from optimizer.web.schemas import HealthOut
 from optimizer.web.security import TheDesk
 
 DESCRIPTION = """

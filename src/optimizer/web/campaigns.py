@@ -10,10 +10,10 @@ from optimizer.deployment import now
 from optimizer.domain.instants import isoformat
 from optimizer.services.keys import Scope
 from optimizer.services.summaries import current_allocation, report, summarise
+from optimizer.web.answers import AllocationOut, CampaignOut, CampaignsOut, LearnedOut, ReportOut
 from optimizer.web.json_route import JsonRoute
 from optimizer.web.problems import PROBLEMS
 from optimizer.web.rendering import json_answer, report_json, summary_json
-from optimizer.web.schemas import AllocationOut, CampaignOut, CampaignsOut, LearnedOut, ReportOut
 from optimizer.web.security import TheDesk, requires
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=JsonRoute, responses=PROBLEMS)

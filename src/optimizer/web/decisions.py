@@ -18,22 +18,12 @@ from optimizer.services.keys import Scope
 from optimizer.services.live import Live
 from optimizer.services.recording import OutcomeReport
 from optimizer.storage.store import Ledger
-from optimizer.web.findings import findings_of
+from optimizer.web.answers import DecisionDetail, DecisionOut, DecisionsOut, ExplanationOut, StatusOut
+from optimizer.web.findings import item_findings
 from optimizer.web.json_route import JsonRoute
 from optimizer.web.problems import PROBLEMS, problem_of
 from optimizer.web.rendering import decision_json, detail_json, explanation_json, json_answer
-from optimizer.web.schemas import (
-    DecisionDetail,
-    DecisionIn,
-    DecisionItem,
-    DecisionOut,
-    DecisionsIn,
-    DecisionsOut,
-    ExplanationOut,
-    ExposureIn,
-    StatusOut,
-    known,
-)
+from optimizer.web.requests import DecisionIn, DecisionItem, DecisionsIn, ExposureIn, known
 from optimizer.web.security import TheDesk, requires
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"], route_class=JsonRoute, responses=PROBLEMS)
@@ -55,7 +45,7 @@ async def decide_many(asked: DecisionsIn, desk: TheDesk) -> Any:
         try:
             one = DecisionItem.model_validate(item)
         except ValidationError as error:
-            requests.append(InvalidRequest(*findings_of([{**e, "loc": ("body", *e["loc"])} for e in error.errors()])))
+            requests.append(InvalidRequest(*item_findings(error)))
         else:
             requests.append(_request(asked.campaign, one, request_id=asked.request_id, deferred=asked.defer_exposure))
     usable = [request for request in requests if isinstance(request, DecisionRequest)]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pydantic import ValidationError
+
 from optimizer.errors import RequestFinding
+from optimizer.web.requests import ONE_OR_MANY
 
 _SHOWN = 60
 _PATTERNS = {
@@ -31,7 +34,6 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "model_type": lambda _: "a JSON object",
     "model_attributes_type": lambda _: "a JSON object, sent with Content-Type: application/json",
     "timezone_aware": lambda _: "a time with its zone, such as 2026-12-01T09:00:00Z",
-    "value_error": lambda ctx: str(ctx["error"]),
     "greater_than_equal": lambda ctx: f"{ctx['ge']} or more",
     "less_than_equal": lambda ctx: f"{ctx['le']} or less",
 }
@@ -51,6 +53,11 @@ def findings_of(details: Sequence[Any]) -> list[RequestFinding]:
     return list(by_place.values())
 
 
+def item_findings(error: ValidationError) -> list[RequestFinding]:
+    """Our findings about one item of a batch, with pointers from the item's own root."""
+    return findings_of([{**detail, "loc": ("body", *detail["loc"])} for detail in error.errors()])
+
+
 def _finding(detail: Mapping[str, Any]) -> RequestFinding:
     kind, value = detail["type"], detail.get("input")
     if kind.startswith("datetime") or kind == "timezone_aware":
@@ -58,12 +65,9 @@ def _finding(detail: Mapping[str, Any]) -> RequestFinding:
     else:
         words = _WORDS.get(kind)
         allowed = "another value" if words is None else words(detail.get("ctx", {}))
-    if kind == "missing":
-        found = "nothing"
-    elif kind == "value_error":
-        found = "something else"
-    else:
-        found = shown(value)
+    found = "nothing" if kind == "missing" else shown(value)
+    if kind == "value_error":  # raised by our own validators, which say both
+        found, _, allowed = str(detail["ctx"]["error"]).removeprefix("found ").partition("; allowed ")
     return RequestFinding(_pointer(detail["loc"]), found, allowed)
 
 
@@ -80,13 +84,15 @@ def shown(value: object) -> str:
 
 
 # pydantic names the arm of a union it tried; that is no place in the body.
-_ARMS = {"bool", "int", "float", "str", "constrained-int", "constrained-str", "is-instance[str]"}
+_ARMS = {"bool", "int", "float", "str", "constrained-int", "constrained-str", *ONE_OR_MANY}
 
 
 def _pointer(loc: Sequence[str | int]) -> str:
     if not loc or loc[0] != "body":
         return str(loc[-1]) if loc else "/"
     places = [str(place) for place in loc[1:]]
+    if places and places[0] in _ARMS:
+        places.pop(0)
     if len(places) > 1 and places[-1] in _ARMS:
         places.pop()
     return "".join("/" + place.replace("~", "~0").replace("/", "~1") for place in places) or "/"

@@ -15,11 +15,12 @@ from optimizer.services.group_commit import result_of
 from optimizer.services.keys import Scope
 from optimizer.services.profiles import profile
 from optimizer.services.recording import OutcomeReport, Recorded
-from optimizer.web.findings import findings_of
+from optimizer.web.answers import OutcomesOut, ProfileOut
+from optimizer.web.findings import item_findings
 from optimizer.web.json_route import JsonRoute
 from optimizer.web.problems import PROBLEMS
 from optimizer.web.rendering import json_answer
-from optimizer.web.schemas import OutcomeIn, OutcomesIn, OutcomesOut, ProfileIn, ProfileOut, known
+from optimizer.web.requests import OneOrMany, OutcomeIn, ProfileIn, known
 from optimizer.web.security import TheDesk, requires
 
 router = APIRouter(prefix="/v1", route_class=JsonRoute, responses=PROBLEMS)
@@ -28,7 +29,7 @@ _may_report = Depends(requires(Scope.REPORT_OUTCOMES))
 
 
 @router.post("/outcomes", response_model=OutcomesOut, dependencies=[_may_report], tags=["outcomes"])
-async def record_outcomes(reported: OutcomeIn | OutcomesIn, desk: TheDesk) -> Any:
+async def record_outcomes(reported: OneOrMany, desk: TheDesk) -> Any:
     """What recipients did: one outcome, or up to 10,000 as `{"outcomes": [...]}`. Each gets its own status.
 
     `accepted`, `duplicate` (this event id is recorded already), `late` (recorded, but too late to earn a reward),
@@ -43,9 +44,7 @@ async def record_outcomes(reported: OutcomeIn | OutcomesIn, desk: TheDesk) -> An
         try:
             reports.append(_report(OutcomeIn.model_validate(item)))
         except ValidationError as error:
-            reports.append(_malformed(item, findings_of([{**e, "loc": ("body", *e["loc"])} for e in error.errors()])))
-        except InvalidRequest as error:
-            reports.append(_malformed(item, list(error.findings)))
+            reports.append(_malformed(item, item_findings(error)))
     statuses_of_usable = iter(await desk.record([r for r in reports if isinstance(r, OutcomeReport)]))
     return json_answer(
         {"outcomes": [_status(next(statuses_of_usable) if isinstance(r, OutcomeReport) else r) for r in reports]}
@@ -78,11 +77,6 @@ async def get_recipient(recipient: RecipientId, desk: TheDesk) -> Any:
 
 
 def _report(outcome: OutcomeIn) -> OutcomeReport:
-    try:
-        value = None if outcome.value is None else micros(outcome.value)
-    except ValueError as error:
-        found, _, allowed = str(error).removeprefix("found ").partition("; allowed ")
-        raise InvalidRequest(RequestFinding("/value", found, allowed)) from None
     return OutcomeReport(
         event_id=outcome.event_id,
         kind=outcome.kind,
@@ -90,7 +84,7 @@ def _report(outcome: OutcomeIn) -> OutcomeReport:
         decision_id=outcome.decision_id,
         recipient=outcome.recipient,
         campaign_id=outcome.campaign,
-        value=value,
+        value=None if outcome.value is None else micros(outcome.value),
         currency=outcome.currency,
         reverses=outcome.reverses,
     )

@@ -10,7 +10,6 @@ import orjson
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from optimizer.errors import (
@@ -21,6 +20,7 @@ from optimizer.errors import (
     RequestFinding,
     Unavailable,
 )
+from optimizer.web.answers import Problem
 from optimizer.web.findings import findings_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -34,38 +34,11 @@ _KINDS: tuple[tuple[type[OptimizerError], int, str], ...] = (
 )
 
 
-class ProblemError(BaseModel):
-    """One mistake in a request."""
-
-    pointer: str = Field(description="JSON pointer of the place in the body, or the name of the parameter.")
-    found: str
-    allowed: str
-
-
-class Problem(BaseModel):
-    """RFC 9457 problem details."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "type": "urn:optimizer:problem:invalid-request",
-                "title": "Unprocessable Content",
-                "status": 422,
-                "detail": "/campaign: found nothing; allowed an identifier",
-                "errors": [{"pointer": "/campaign", "found": "nothing", "allowed": "an identifier"}],
-            }
-        }
-    )
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    errors: list[ProblemError] | None = None
-
-
 PROBLEMS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Problem, "description": text, "content": {MEDIA_TYPE: {}}}
+    status: {
+        "description": text,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{Problem.__name__}"}}},
+    }
     for status, text in {
         400: "The body is not JSON in UTF-8.",
         401: "No API key, or one this service does not know.",

@@ -21,7 +21,7 @@ def json_answer(body: Any, status: int = 200) -> Response:
 
 
 def decision_json(answer: Answer) -> dict[str, Any]:
-    """See `schemas.DecisionOut`."""
+    """See `answers.DecisionOut`."""
     decision, variant = answer.decision, answer.variant
     message = targeting = None
     if variant is not None:
@@ -52,7 +52,7 @@ def decision_json(answer: Answer) -> dict[str, Any]:
 
 
 def detail_json(answer: Answer, explanation: Explanation) -> dict[str, Any]:
-    """See `schemas.DecisionDetail`."""
+    """See `answers.DecisionDetail`."""
     found = explanation.assessment
     return {
         "decision": decision_json(answer),
@@ -64,7 +64,7 @@ def detail_json(answer: Answer, explanation: Explanation) -> dict[str, Any]:
 
 
 def explanation_json(answer: Answer, explanation: Explanation) -> dict[str, Any]:
-    """See `schemas.ExplanationOut`."""
+    """See `answers.ExplanationOut`."""
     decision = explanation.decision
     return {
         "decision": decision_json(answer),
@@ -82,7 +82,7 @@ def explanation_json(answer: Answer, explanation: Explanation) -> dict[str, Any]
 
 
 def summary_json(summary: CampaignSummary) -> dict[str, Any]:
-    """See `schemas.CampaignOut`."""
+    """See `answers.CampaignOut`."""
     return {
         "campaign": summary.campaign_id,
         "serves": summary.serves,
@@ -97,7 +97,7 @@ def summary_json(summary: CampaignSummary) -> dict[str, Any]:
 
 
 def report_json(report: CampaignReport) -> dict[str, Any]:
-    """See `schemas.ReportOut`."""
+    """See `answers.ReportOut`."""
     return {
         "campaign": summary_json(report.campaign),
         "as_of": isoformat(report.as_of),

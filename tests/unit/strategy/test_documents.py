@@ -71,6 +71,11 @@ def test_policy_keys_fall_back_one_by_one(read: Read) -> None:
     )
 
 
+def test_what_the_campaign_says_wins_over_the_strategy(read: Read) -> None:
+    workspace = read(campaign=(("cap: 0.9", "floor: 0.1"),))
+    assert effective_policy(workspace.strategy, workspace.campaigns["winback"]).floor == 0.1
+
+
 def test_a_campaign_can_choose_to_forget_nothing_where_the_strategy_forgets() -> None:
     never = PolicySettings.model_validate({"half_life": "never"})
     month = PolicySettings.model_validate({"half_life": "P30D"})
@@ -107,7 +112,7 @@ def test_what_is_no_duration_is_refused(written: str) -> None:
         ("America/New_York", "2026-03-08", "2026-03-08", ("2026-03-08T05:00", "2026-03-09T04:00")),
         ("America/New_York", "2026-11-01", "2026-11-01", ("2026-11-01T04:00", "2026-11-02T05:00")),
         ("Africa/Cairo", "2026-04-24", "2026-04-24", ("2026-04-23T22:00", "2026-04-24T21:00")),  # no midnight
-        ("Asia/Tokyo", "2026-12-01T09:00:00Z", "2026-12-01T09:00+01:00", None),
+        ("Asia/Tokyo", "2026-12-01T09:00:00Z", "2026-12-01T10:00+01:00", None),
         ("Asia/Tokyo", "2026-12-01T09:00:00-05:00", "2027-01-01", ("2026-12-01T14:00", "2027-01-01T15:00")),
     ],
 )
@@ -135,6 +140,7 @@ def test_the_digest_is_of_what_is_said_not_of_how(read: Read, strategy_text: str
     spaced = "# a comment\n" + strategy_text.replace("currency: USD", "currency:   'USD'  # dollars")
     renamed = read_workspace({"strategy.yaml": spaced, "campaigns/other.yaml": campaign_text})
     assert renamed.digest == digest
+    assert read(campaign=(("{cap: 0.9, refresh: PT5M,", "{refresh: PT5M, cap: 0.9,"),)).digest == digest
     assert read(campaign=(("See what is new", "See what's new"),)).digest != digest
     assert read(strategy=(("why: Grow without", "why: grow without"),)).digest != digest
     assert read_workspace({"strategy.yaml": strategy_text}).digest != digest

@@ -41,6 +41,7 @@ IN_STRATEGY = [
     ("values: [US, CA, GB]", "values: US", "15:37", "attributes.country.values", "US", "a list"),
     ("[US, CA, GB]", "[US, CA, US]", "15:46", "attributes.country.values[2]", "US", "each one once"),
     ("[US, CA, GB]", "[US, CA, 1]", "15:46", "attributes.country.values[2]", "1", "in quotes"),
+    ("[US, CA, GB]", "[1]", "15:38", "attributes.country.values[0]", "1", "in quotes"),
     ("minimum: 0,", "minimum: zero,", "16:33", "attributes.days.minimum", "zero", "a number"),
     ("minimum: 0,", "minimum: true,", "16:33", "attributes.days.minimum", "true", "a number"),
     ("minimum: 0,", "minimum: .nan,", "16:33", "attributes.days.minimum", ".nan", "infinite"),
@@ -66,6 +67,7 @@ IN_CAMPAIGN = [
     ("starts: 2026-12-01", "starts: 20261201", "6:9", "starts", "20261201", "such as 2026-12-01"),
     ("starts: 2026-12-01", "starts: 2026-12-01T09:00:00", "6:9", "starts", "2026-12-01T09:00:00", "its offset"),
     ('    subject: "We', '    subjct: "We', "10:5", "messages[0].subjct", "subjct", 'did you mean "subject"?'),
+    ("    notes: legal", "    <nothing>: legal", "12:5", "messages[0].<nothing>", "<nothing>", "one of: id, subject"),
     ('"We saved you 10%"', "10", "10:14", "messages[0].subject", "10", "in quotes"),
     ('"We saved you 10%"', '" "', "10:14", "messages[0].subject", '" "', "not blank"),
     ("targetings:", "  - {id: new-arrivals, body: x}\ntargetings:", "16:10", "messages[2].id", "new-arrivals", "first on line 13"),
@@ -262,4 +264,12 @@ def test_a_value_with_a_finding_is_not_judged_twice(findings_of: FindingsOf) -> 
     for wrong in ("currency:", "currency: &x USD", "currency: !!str usd", "currency: *x", "currency: ~"):
         assert len(findings_of(strategy=(("currency: USD", wrong),))) == 1
     assert len(findings_of(campaign=(("newsletter: true", "newsletter:"),))) == 1
+    assert len(findings_of(campaign=(("newsletter: true", "newsletter: {is: }"),))) == 1
     assert len(findings_of(campaign=(("{at_least: 90, below: 400}", "{at_least: , below: 400}"),))) == 1
+
+
+def test_names_in_findings_stay_on_one_line(findings_of: FindingsOf) -> None:
+    odd = (("[US, CA, GB]", '["US", "C\\n A", "' + "x" * 150 + '"]'),)
+    findings = findings_of(strategy=odd)
+    assert findings
+    assert all("\n" not in str(finding) and len(finding.allowed) < 200 for finding in findings)

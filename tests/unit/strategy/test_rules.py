@@ -67,6 +67,9 @@ def test_conditions_mean_what_they_say(condition: dict[str, Any], inside: list[A
     compiled = rules(condition)
     assert [compiled.of({name: value}) for value in inside] == [0] * len(inside)
     assert [compiled.of({name: value}) for value in outside] == [-1] * len(outside)
+    columns = compiled.columns_of([{name: value} for value in (*inside, *outside)])
+    together = compiled.of_many(columns, len(inside) + len(outside))
+    assert together.tolist() == [0] * len(inside) + [-1] * len(outside)
 
 
 @pytest.mark.parametrize(

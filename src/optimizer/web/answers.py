@@ -1,142 +1,15 @@
-"""What goes over the wire: request models that allow nothing unknown, answer models that document themselves."""
+"""What callers get: answer models, so that the OpenAPI document says what every field means."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SkipValidation,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field
 
-from optimizer.domain.decision import Attributes, AttributeValue
 from optimizer.domain.outcome import Receipt
 from optimizer.domain.reasons import Block, Group, Reason
 from optimizer.services.summaries import State
-
-MOST_ITEMS = 10_000
-
-Identifier = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$", examples=["winback"])]
-Recipient = Annotated[
-    StrictStr,
-    Field(
-        pattern=r"^[A-Za-z0-9._:@+=/~|-]{1,128}$",
-        description="Your id of the person. Only a keyed hash of it is kept.",
-        examples=["customer-4711"],
-    ),
-]
-Value = StrictBool | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)] | StrictFloat | StrictStr
-AttributesIn = Annotated[
-    dict[StrictStr, Value | None],
-    Field(
-        max_length=200,
-        description="Declared attributes; null means unknown. They win over the stored profile.",
-        examples=[{"country": "US", "days_since_purchase": 120}],
-    ),
-]
-
-
-class _In(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class DecisionItem(_In):
-    """One recipient of a batch."""
-
-    recipient: Recipient
-    request_id: Identifier | None = Field(
-        default=None,
-        description="Same campaign, recipient and request_id: same decision, however often you ask. "
-        "Without one, every call is a new decision.",
-        examples=["blast-2026-12-01"],
-    )
-    attributes: AttributesIn = Field(default_factory=dict)
-    exclude: tuple[Identifier, ...] = Field(
-        default=(),
-        max_length=100,
-        description="Variants you do not want this time.",
-        examples=[["ten-percent"]],
-    )
-    defer_exposure: StrictBool = Field(
-        default=False, description="Count this decision as a trial only once you say it was exposed."
-    )
-
-
-class DecisionIn(DecisionItem):
-    """Which variant for this recipient?"""
-
-    campaign: Identifier
-
-
-class DecisionsIn(_In):
-    """Which variant for each of these recipients?"""
-
-    campaign: Identifier
-    request_id: Identifier | None = Field(
-        default=None, description="Used for every item that has none; makes the whole batch safe to repeat."
-    )
-    defer_exposure: StrictBool = False
-    recipients: Annotated[list[SkipValidation[DecisionItem]], Field(min_length=1, max_length=MOST_ITEMS)]
-
-
-class OutcomeIn(_In):
-    """What a recipient did."""
-
-    event_id: Identifier = Field(description="Your id of the event; reporting it again changes nothing.")
-    decision_id: Identifier | None = Field(default=None, description="The decision it followed.")
-    recipient: Recipient | None = Field(
-        default=None, description="Instead of decision_id: the campaign's latest decision for this recipient."
-    )
-    campaign: Identifier | None = Field(default=None, description="Needed with `recipient`.")
-    kind: Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = Field(
-        description="`delivered`, `opened`, `clicked`, `purchase` …; "
-        "`exposed`, `withdrawn` and `bounced` move the exposure.",
-        examples=["purchase"],
-    )
-    value: Annotated[StrictInt | StrictFloat | StrictStr | None, Field(union_mode="left_to_right")] = Field(
-        default=None, description="Amount or count, as a number or a decimal text.", examples=["19.90"]
-    )
-    currency: Annotated[StrictStr, Field(pattern=r"^[A-Z]{3}$")] | None = Field(
-        default=None, description="Of a value that is money; the strategy's currency."
-    )
-    occurred_at: AwareDatetime = Field(description="When it happened, with a time zone.")
-    reverses: Identifier | None = Field(
-        default=None, description="event_id of an outcome that this one undoes (refund, mistake)."
-    )
-
-    @model_validator(mode="after")
-    def _names_a_decision(self) -> OutcomeIn:
-        by_recipient = self.recipient is not None and self.campaign is not None
-        if (self.decision_id is not None) == by_recipient or (self.recipient is None) != (self.campaign is None):
-            raise ValueError("either decision_id, or recipient together with campaign")
-        return self
-
-
-class OutcomesIn(_In):
-    """Several outcomes; each gets its own status."""
-
-    outcomes: Annotated[list[SkipValidation[OutcomeIn]], Field(min_length=1, max_length=MOST_ITEMS)]
-
-
-class ProfileIn(_In):
-    """What is known of a recipient; replaces what was known before."""
-
-    attributes: AttributesIn
-
-
-class ExposureIn(_In):
-    """When the variant reached the recipient."""
-
-    occurred_at: AwareDatetime | None = Field(default=None, description="By default now.")
 
 
 class _Out(BaseModel):
@@ -197,11 +70,41 @@ class DecisionOut(_Out):
     retry_at: datetime | None = Field(description="When asking again may give a variant, if known.")
 
 
+class ProblemError(_Out):
+    """One mistake in a request."""
+
+    pointer: str = Field(description="JSON pointer of the place in the body, or the name of the parameter.")
+    found: str
+    allowed: str
+
+
+class Problem(_Out):
+    """RFC 9457 problem details: the one shape of every error."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "urn:optimizer:problem:invalid-request",
+                "title": "Unprocessable Content",
+                "status": 422,
+                "detail": "/campaign: found nothing; allowed a value; it is required",
+                "errors": [{"pointer": "/campaign", "found": "nothing", "allowed": "a value; it is required"}],
+            }
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[ProblemError] | None = None
+
+
 class ItemProblem(_Out):
     """An item of a batch that could not be answered; the others were."""
 
     recipient: Any = None
-    error: dict[str, Any] = Field(description="RFC 9457 problem details of this item.")
+    error: Problem
 
 
 class DecisionsOut(_Out):
@@ -381,8 +284,3 @@ class HealthOut(_Out):
     """Whether the service is well."""
 
     status: Literal["ok"]
-
-
-def known(attributes: dict[str, AttributeValue | None]) -> Attributes:
-    """Attributes without those that are null: unknown is the same as not said."""
-    return {name: value for name, value in attributes.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Commands for marketers, analysts and whoever runs the service; no logic of their own."""

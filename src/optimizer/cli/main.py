@@ -1,0 +1,55 @@
+"""``optimizer``: the commands, put together. Heavy imports wait inside the commands that need them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from optimizer import __version__
+from optimizer.cli import demo, documents, keys, ledger, report, serve
+from optimizer.cli.terminal import Commands, example
+
+app = typer.Typer(
+    cls=Commands,
+    name="optimizer",
+    help="Choose the message that works, for each recipient, inside the limits that marketers write.",
+    epilog=example(
+        "optimizer init shop && cd shop",
+        "optimizer check",
+        'optimizer apply --note "first version"',
+        "optimizer approve winback",
+        "optimizer key create --name shop --scope decide --scope report_outcomes",
+        "optimizer serve",
+    )
+    + "\n\n[bold]Exit codes[/bold]"
+    "\n\n  0 fine · 1 what was checked is not fine · 2 wrong usage · 3 cannot reach or open something",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,  # they would print local variables, which may be secret
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"optimizer {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[  # noqa: ARG001 - its callback has answered
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+for _module in (documents, serve, report, keys, ledger, demo):
+    _module.add_to(app)
+
+
+def run() -> None:
+    """Entry point of the ``optimizer`` script."""
+    app()

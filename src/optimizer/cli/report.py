@@ -1,0 +1,105 @@
+"""``optimizer report``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from optimizer.cli.opening import opened
+from optimizer.cli.terminal import HERE, JsonOption, WorkspaceOption, emit, example, out, say
+
+if TYPE_CHECKING:
+    from optimizer.services.summaries import CampaignReport, Rate
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command(epilog=example("optimizer report", "optimizer report winback", "optimizer report winback --json"))(
+        report
+    )
+
+
+def report(
+    campaign: Annotated[
+        str | None, typer.Argument(metavar="[CAMPAIGN]", help="One campaign; all of them by default.")
+    ] = None,
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Show what campaigns did and learned: per segment, each variant's share, trials and rate, beside the holdout."""
+    from optimizer.deployment import now
+    from optimizer.services import summaries
+
+    with opened(workspace) as deployment, deployment.store.reading() as ledger:
+        loaded = deployment.live.at(ledger)
+        names = [campaign] if campaign else list(loaded.tactics)
+        reports = [summaries.report(ledger, deployment.live, name, now()) for name in names]
+    if json:
+        from optimizer.web.rendering import report_json
+
+        emit({"reports": [report_json(one) for one in reports]})
+        return
+    if not reports:
+        say(out(), 'No campaign is in force; `optimizer apply --note "first version"` puts the documents in force.')
+    for one in reports:
+        _show(out(), one)
+
+
+def _show(console: Console, report: CampaignReport) -> None:
+    from optimizer.demo.show import axis
+    from optimizer.domain.instants import moment
+
+    campaign = report.campaign
+    say(console, "")
+    console.print(
+        Text.assemble(
+            (campaign.campaign_id, "bold"),
+            f" · {campaign.state.replace('_', ' ')} · version {campaign.strategy_version}",
+            f" · as of {moment(report.as_of):%Y-%m-%d %H:%M:%S} UTC",
+        ),
+        soft_wrap=True,
+    )
+    say(console, f"maximises {report.objective}: {report.objective_why or f'{report.reward_outcome} outcomes'}")
+    if campaign.why:
+        say(console, campaign.why, "dim")
+    if campaign.awaiting_approval:
+        say(console, f"awaiting approval: {', '.join(campaign.awaiting_approval)}", "yellow")
+    rates = [
+        rate
+        for segment in report.segments
+        for rate in (*(variant.rate for variant in segment.variants), segment.holdout)
+        if rate.trials
+    ]
+    top = max((rate.high for rate in rates), default=1.0)
+    for segment in report.segments:
+        table = Table(title=Text(f"segment {segment.segment_id}", "bold"), title_justify="left")
+        table.add_column("variant", ratio=2)
+        for name in ("share now", "P(best)", "decisions", "trials", "successes"):
+            table.add_column(name, justify="right")
+        table.add_column(f"rate, 95 % interval\n{axis(top)}")
+        for variant in segment.variants:
+            table.add_row(
+                Text(variant.variant_id),
+                f"{variant.allocation:.1%}",
+                f"{variant.p_best:.1%}",
+                f"{variant.decisions:,}",
+                *_rate_cells(variant.rate, top),
+            )
+        table.add_section()
+        table.add_row(Text("all of them", "dim"), "", "", "", *_rate_cells(segment.learning, top))
+        table.add_row(Text("holdout", "dim"), "", "", "", *_rate_cells(segment.holdout, top))
+        console.print(table)
+    outcomes = ", ".join(f"{n:,} {kind}" for kind, n in report.outcomes.items())
+    say(console, f"outcomes in time: {outcomes or 'none yet'}")
+
+
+def _rate_cells(rate: Rate, top: float) -> tuple[str, str, str]:
+    from optimizer.demo.show import interval_bar
+
+    if rate.rate is None:
+        return "0", "0", "no trials yet"
+    numbers = f"{rate.rate:6.2%}  ({rate.low:.2%} to {rate.high:.2%})"
+    return f"{rate.trials:,}", f"{rate.positives:,}", f"{interval_bar(rate.low, rate.rate, rate.high, top)} {numbers}"

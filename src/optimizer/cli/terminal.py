@@ -1,0 +1,138 @@
+"""What every command shares: options, where output goes, and how errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperGroup
+
+from optimizer.errors import (
+    ConfigurationError,
+    Conflict,
+    DocumentError,
+    InvalidRequest,
+    NotFound,
+    OptimizerError,
+    Unavailable,
+)
+
+NOT_FINE = 1
+WRONG_USAGE = 2
+CANNOT = 3
+INTERRUPTED = 130
+
+_EXIT_CODES: tuple[tuple[type[OptimizerError], int], ...] = (
+    (DocumentError, NOT_FINE),
+    (Conflict, NOT_FINE),
+    (NotFound, WRONG_USAGE),
+    (InvalidRequest, WRONG_USAGE),
+    (ConfigurationError, CANNOT),
+    (Unavailable, CANNOT),
+)
+_WIDTH_OF_A_PIPE = 120
+_JSON = "optimizer.json"
+
+
+def _remember_json(ctx: typer.Context, value: bool) -> bool:
+    ctx.meta[_JSON] = value
+    return value
+
+
+WorkspaceOption = Annotated[
+    Path,
+    typer.Option(
+        "--workspace",
+        "-w",
+        metavar="DIR",
+        envvar="OPTIMIZER_WORKSPACE",
+        file_okay=False,
+        help="Folder with strategy.yaml and campaigns/.",
+    ),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", callback=_remember_json, help="One JSON document on stdout; everything else on stderr."),
+]
+HERE = Path()
+
+
+def example(*lines: str) -> str:
+    """The end of a command's help: lines one can copy."""
+    return "\n\n".join(["[bold]Example[/bold]", *(f"  [cyan]{line}[/cyan]" for line in lines)])
+
+
+def out() -> Console:
+    """Where results go."""
+    return _console(stderr=False)
+
+
+def err() -> Console:
+    """Where everything else goes: progress, hints, errors."""
+    return _console(stderr=True)
+
+
+def _console(*, stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    # A file or a pipe has no width; rich would squeeze tables into 80 columns.
+    width = None if stream.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_A_PIPE
+    return Console(stderr=stderr, width=width, highlight=False, emoji=False)
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """A line as it is: no markup, and no line breaks in the middle of a path."""
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def emit(document: Any, *, one_line: bool = False) -> None:
+    """The one JSON document of a command."""
+    typer.echo(json.dumps(document, indent=None if one_line else 2, ensure_ascii=False))
+
+
+class Commands(TyperGroup):
+    """The commands; every error that is raised on purpose becomes one message and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except OptimizerError as error:
+            if os.environ.get("OPTIMIZER_DEBUG") == "1":
+                raise
+            code = exit_code(error)
+            if ctx.meta.get(_JSON):
+                emit({"ok": False, "error": {"kind": type(error).__name__, "detail": str(error), "exit_code": code}})
+            fail(str(error), code)
+        except KeyboardInterrupt:
+            fail("interrupted", INTERRUPTED)
+
+
+def exit_code(error: OptimizerError) -> int:
+    """What a process that met this error exits with."""
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), NOT_FINE)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say what is wrong and end."""
+    console = err()
+    console.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def end_on_sigterm(before: Callable[[], None] = lambda: None) -> None:
+    """Let SIGTERM unwind the stack, so that whatever was started is ended."""
+
+    def end(_signal: int, _frame: FrameType | None) -> NoReturn:
+        before()
+        raise SystemExit(128 + signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end)

@@ -1,0 +1,160 @@
+"""What callers may send: request models that allow nothing unknown."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SkipValidation,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StrictStr,
+    Tag,
+    model_validator,
+)
+
+from optimizer.domain.decision import Attributes, AttributeValue
+from optimizer.domain.micros import micros
+
+MOST_ITEMS = 10_000
+
+Identifier = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$", examples=["winback"])]
+Recipient = Annotated[
+    StrictStr,
+    Field(
+        pattern=r"^[A-Za-z0-9._:@+=/~|-]{1,128}$",
+        description="Your id of the person. Only a keyed hash of it is kept.",
+        examples=["customer-4711"],
+    ),
+]
+Value = StrictBool | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)] | StrictFloat | StrictStr
+AttributesIn = Annotated[
+    dict[StrictStr, Value | None],
+    Field(
+        max_length=200,
+        description="Declared attributes; null means unknown. They win over the stored profile.",
+        examples=[{"country": "US", "days_since_purchase": 120}],
+    ),
+]
+
+
+class _In(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DecisionItem(_In):
+    """One recipient of a batch."""
+
+    recipient: Recipient
+    request_id: Identifier | None = Field(
+        default=None,
+        description="Same campaign, recipient and request_id: same decision, however often you ask. "
+        "Without one, every call is a new decision.",
+        examples=["blast-2026-12-01"],
+    )
+    attributes: AttributesIn = Field(default_factory=dict)
+    exclude: tuple[Identifier, ...] = Field(
+        default=(),
+        max_length=100,
+        description="Variants you do not want this time.",
+        examples=[["ten-percent"]],
+    )
+    defer_exposure: StrictBool = Field(
+        default=False, description="Count this decision as a trial only once you say it was exposed."
+    )
+
+
+class DecisionIn(DecisionItem):
+    """Which variant for this recipient?"""
+
+    campaign: Identifier
+
+
+class DecisionsIn(_In):
+    """Which variant for each of these recipients?"""
+
+    campaign: Identifier
+    request_id: Identifier | None = Field(
+        default=None, description="Used for every item that has none; makes the whole batch safe to repeat."
+    )
+    defer_exposure: StrictBool = False
+    recipients: Annotated[list[SkipValidation[DecisionItem]], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
+def _an_amount(value: float | str) -> float | str:
+    micros(value)
+    return value
+
+
+class OutcomeIn(_In):
+    """What a recipient did."""
+
+    event_id: Identifier = Field(description="Your id of the event; reporting it again changes nothing.")
+    decision_id: Identifier | None = Field(default=None, description="The decision it followed.")
+    recipient: Recipient | None = Field(
+        default=None, description="Instead of decision_id: the campaign's latest decision for this recipient."
+    )
+    campaign: Identifier | None = Field(default=None, description="Needed with `recipient`.")
+    kind: Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = Field(
+        description="`delivered`, `opened`, `clicked`, `purchase` …; "
+        "`exposed`, `withdrawn` and `bounced` move the exposure.",
+        examples=["purchase"],
+    )
+    value: Annotated[StrictInt | StrictFloat | StrictStr, AfterValidator(_an_amount)] | None = Field(
+        default=None, description="Amount or count, as a number or a decimal text.", examples=["19.90"]
+    )
+    currency: Annotated[StrictStr, Field(pattern=r"^[A-Z]{3}$")] | None = Field(
+        default=None, description="Of a value that is money; the strategy's currency."
+    )
+    occurred_at: AwareDatetime = Field(description="When it happened, with a time zone.")
+    reverses: Identifier | None = Field(
+        default=None, description="event_id of an outcome that this one undoes (refund, mistake)."
+    )
+
+    @model_validator(mode="after")
+    def _names_a_decision(self) -> OutcomeIn:
+        given = [name for name in ("decision_id", "recipient", "campaign") if getattr(self, name) is not None]
+        if given not in (["decision_id"], ["recipient", "campaign"]):
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"found {found}; allowed either decision_id, or recipient together with campaign")
+        return self
+
+
+class OutcomesIn(_In):
+    """Several outcomes; each gets its own status."""
+
+    outcomes: Annotated[list[SkipValidation[OutcomeIn]], Field(min_length=1, max_length=MOST_ITEMS)]
+
+
+def _one_or_many(body: Any) -> str:
+    return ONE_OR_MANY[1] if isinstance(body, dict) and "outcomes" in body else ONE_OR_MANY[0]
+
+
+ONE_OR_MANY = ("<one>", "<many>")
+OneOrMany = Annotated[
+    Annotated[OutcomeIn, Tag(ONE_OR_MANY[0])] | Annotated[OutcomesIn, Tag(ONE_OR_MANY[1])], Discriminator(_one_or_many)
+]
+
+
+class ProfileIn(_In):
+    """What is known of a recipient; replaces what was known before."""
+
+    attributes: AttributesIn
+
+
+class ExposureIn(_In):
+    """When the variant reached the recipient."""
+
+    occurred_at: AwareDatetime | None = Field(default=None, description="By default now.")
+
+
+def known(attributes: dict[str, AttributeValue | None]) -> Attributes:
+    """Attributes without those that are null: unknown is the same as not said."""
+    return {name: value for name, value in attributes.items() if value is not None}
