@@ -15,11 +15,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from optimizer.cli.terminal import (
     CANNOT,
     NOT_FINE,
+    Command,
     JsonOption,
     emit,
     end_on_sigterm,
     err,
-    example,
+    examples,
     fail,
     out,
     say,
@@ -27,12 +28,13 @@ from optimizer.cli.terminal import (
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command(epilog=example("optimizer demo", "optimizer demo --no-segments --floor 0 --seed 7 --keep /tmp/demo"))(
-        demo
-    )
+    app.command(
+        cls=Command,
+        epilog=examples("optimizer demo", "optimizer demo --no-segments --floor 0 --seed 7 --keep /tmp/demo"),
+    )(demo)
 
 
-def demo(
+def demo(  # noqa: PLR0913, PLR0917 - one for each option
     customers: Annotated[
         int | None, typer.Option("--customers", min=100, metavar="N", help="How many customers; all by default.")
     ] = None,

@@ -19,11 +19,11 @@ from optimizer.cli.terminal import (
     HERE,
     NOT_FINE,
     WRONG_USAGE,
+    Command,
     JsonOption,
     WorkspaceOption,
     emit,
-    err,
-    example,
+    examples,
     fail,
     out,
     say,
@@ -43,19 +43,21 @@ SCHEMAS = ("strategy.schema.json", "campaign.schema.json")
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command(epilog=example("optimizer init shop", "cd shop", "optimizer check"))(init)
+    app.command(cls=Command, epilog=examples("optimizer init shop", "cd shop", "optimizer check"))(init)
     app.command(
-        epilog=example(
+        cls=Command,
+        epilog=examples(
             "optimizer check",
             "optimizer check shop",
             "optimizer check campaigns/winback.yaml",
             "optimizer check --json",
-        )
+        ),
     )(check)
-    app.command(epilog=example('optimizer apply --note "a third message for lapsed customers"'))(apply)
-    app.command(epilog=example("optimizer approve winback", 'optimizer approve winback/ten-percent --note "legal ok"'))(
-        approve
-    )
+    app.command(cls=Command, epilog=examples('optimizer apply --note "a third message for lapsed customers"'))(apply)
+    app.command(
+        cls=Command,
+        epilog=examples("optimizer approve winback", 'optimizer approve winback/ten-percent --note "legal ok"'),
+    )(approve)
 
 
 def init(

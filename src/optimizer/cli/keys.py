@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from optimizer.cli.opening import opened
-from optimizer.cli.terminal import HERE, JsonOption, WorkspaceOption, emit, err, example, out, say
+from optimizer.cli.terminal import HERE, Command, Group, JsonOption, WorkspaceOption, emit, err, examples, out, say
 
 
 class ScopeName(StrEnum):
@@ -21,9 +21,10 @@ class ScopeName(StrEnum):
 
 
 commands = typer.Typer(
+    cls=Group,
     help="API keys of those who may call the service.",
     no_args_is_help=True,
-    epilog=example("optimizer key create --name shop --scope decide --scope report_outcomes"),
+    epilog=examples("optimizer key create --name shop --scope decide --scope report_outcomes"),
 )
 
 
@@ -32,10 +33,11 @@ def add_to(app: typer.Typer) -> None:
 
 
 @commands.command(
-    epilog=example(
+    cls=Command,
+    epilog=examples(
         "optimizer key create --name shop --scope decide --scope report_outcomes",
         "optimizer key create --name analyst --scope analyse --json",
-    )
+    ),
 )
 def create(
     name: Annotated[str, typer.Option("--name", help="Whose key it is, for the audit trail.")],

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.cli.opening import opened
-from optimizer.cli.terminal import HERE, NOT_FINE, JsonOption, WorkspaceOption, emit, err, example, out
+from optimizer.cli.terminal import HERE, NOT_FINE, Command, Group, JsonOption, WorkspaceOption, emit, err, examples, out
 
 if TYPE_CHECKING:
     from optimizer.domain.statistics import Sums
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 commands = typer.Typer(
+    cls=Group,
     help="The ledger: every decision and every outcome.",
     no_args_is_help=True,
-    epilog=example("optimizer ledger verify"),
+    epilog=examples("optimizer ledger verify"),
 )
 
 
@@ -29,7 +30,9 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(commands, name="ledger")
 
 
-@commands.command(epilog=example("optimizer ledger verify", "optimizer ledger verify --recompute 100000 --json"))
+@commands.command(
+    cls=Command, epilog=examples("optimizer ledger verify", "optimizer ledger verify --recompute 100000 --json")
+)
 def verify(
     recompute: Annotated[
         int, typer.Option("--recompute", min=0, metavar="N", help="Past decisions to compute again, bit for bit.")

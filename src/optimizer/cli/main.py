@@ -8,13 +8,13 @@ import typer
 
 from optimizer import __version__
 from optimizer.cli import demo, documents, keys, ledger, report, serve
-from optimizer.cli.terminal import Commands, example
+from optimizer.cli.terminal import Commands, examples
 
 app = typer.Typer(
     cls=Commands,
     name="optimizer",
     help="Choose the message that works, for each recipient, inside the limits that marketers write.",
-    epilog=example(
+    epilog=examples(
         "optimizer init shop && cd shop",
         "optimizer check",
         'optimizer apply --note "first version"',
@@ -22,8 +22,7 @@ app = typer.Typer(
         "optimizer key create --name shop --scope decide --scope report_outcomes",
         "optimizer serve",
     )
-    + "\n\n[bold]Exit codes[/bold]"
-    "\n\n  0 fine · 1 what was checked is not fine · 2 wrong usage · 3 cannot reach or open something",
+    + "\nExit codes\n  0 fine, 1 what was checked is not fine, 2 wrong usage, 3 cannot reach or open something",
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,  # they would print local variables, which may be secret
@@ -39,7 +38,7 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[  # noqa: ARG001 - its callback has answered
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:

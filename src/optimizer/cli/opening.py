@@ -25,8 +25,8 @@ def opened(folder: Path) -> Iterator[Deployment]:
     settings = read_settings()
     if settings.database_url is None and not (folder / "strategy.yaml").is_file():
         raise ConfigurationError(
-            f"workspace: found no strategy.yaml in {folder.resolve()}; allowed a folder that `optimizer init DIR` made, "
-            "named with --workspace or OPTIMIZER_WORKSPACE"
+            f"workspace: found no strategy.yaml in {folder.resolve()}; allowed a folder that `optimizer init DIR` "
+            "made, named with --workspace or OPTIMIZER_WORKSPACE"
         )
     deployment = Deployment(folder, settings)
     try:

@@ -10,16 +10,17 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.cli.opening import opened
-from optimizer.cli.terminal import HERE, JsonOption, WorkspaceOption, emit, example, out, say
+from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, emit, examples, out, say
 
 if TYPE_CHECKING:
+    from optimizer.demo.show import Axis
     from optimizer.services.summaries import CampaignReport, Rate
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command(epilog=example("optimizer report", "optimizer report winback", "optimizer report winback --json"))(
-        report
-    )
+    app.command(
+        cls=Command, epilog=examples("optimizer report", "optimizer report winback", "optimizer report winback --json")
+    )(report)
 
 
 def report(
@@ -49,7 +50,7 @@ def report(
 
 
 def _show(console: Console, report: CampaignReport) -> None:
-    from optimizer.demo.show import axis
+    from optimizer.demo.show import Axis
     from optimizer.domain.instants import moment
 
     campaign = report.campaign
@@ -67,39 +68,32 @@ def _show(console: Console, report: CampaignReport) -> None:
         say(console, campaign.why, "dim")
     if campaign.awaiting_approval:
         say(console, f"awaiting approval: {', '.join(campaign.awaiting_approval)}", "yellow")
-    rates = [
-        rate
-        for segment in report.segments
-        for rate in (*(variant.rate for variant in segment.variants), segment.holdout)
-        if rate.trials
-    ]
-    top = max((rate.high for rate in rates), default=1.0)
+    rates = (rate for s in report.segments for rate in (*(v.rate for v in s.variants), s.holdout) if rate.trials)
+    axis = Axis.over((rate.high for rate in rates), zero=True)
     for segment in report.segments:
         table = Table(title=Text(f"segment {segment.segment_id}", "bold"), title_justify="left")
         table.add_column("variant", ratio=2)
         for name in ("share now", "P(best)", "decisions", "trials", "successes"):
             table.add_column(name, justify="right")
-        table.add_column(f"rate, 95 % interval\n{axis(top)}")
+        table.add_column(f"rate, 95 % interval\n{axis}")
         for variant in segment.variants:
             table.add_row(
                 Text(variant.variant_id),
                 f"{variant.allocation:.1%}",
                 f"{variant.p_best:.1%}",
                 f"{variant.decisions:,}",
-                *_rate_cells(variant.rate, top),
+                *_rate_cells(variant.rate, axis),
             )
         table.add_section()
-        table.add_row(Text("all of them", "dim"), "", "", "", *_rate_cells(segment.learning, top))
-        table.add_row(Text("holdout", "dim"), "", "", "", *_rate_cells(segment.holdout, top))
+        table.add_row(Text("all of them", "dim"), "", "", "", *_rate_cells(segment.learning, axis))
+        table.add_row(Text("holdout", "dim"), "", "", "", *_rate_cells(segment.holdout, axis))
         console.print(table)
     outcomes = ", ".join(f"{n:,} {kind}" for kind, n in report.outcomes.items())
     say(console, f"outcomes in time: {outcomes or 'none yet'}")
 
 
-def _rate_cells(rate: Rate, top: float) -> tuple[str, str, str]:
-    from optimizer.demo.show import interval_bar
-
+def _rate_cells(rate: Rate, axis: Axis) -> tuple[str, str, str]:
     if rate.rate is None:
         return "0", "0", "no trials yet"
     numbers = f"{rate.rate:6.2%}  ({rate.low:.2%} to {rate.high:.2%})"
-    return f"{rate.trials:,}", f"{rate.positives:,}", f"{interval_bar(rate.low, rate.rate, rate.high, top)} {numbers}"
+    return f"{rate.trials:,}", f"{rate.positives:,}", f"{axis.bar(rate.low, rate.rate, rate.high)} {numbers}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from optimizer.cli.opening import opened
-from optimizer.cli.terminal import HERE, JsonOption, WorkspaceOption, emit, err, example, out, say
+from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, emit, err, examples, out, say
 from optimizer.errors import ConfigurationError, Unavailable
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ DRAIN_SECONDS = 25  # less than the 30 that orchestrators usually grant
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command(epilog=example("optimizer serve", "optimizer serve --host 0.0.0.0 --port 9000 --workspace shop"))(serve)
+    app.command(
+        cls=Command, epilog=examples("optimizer serve", "optimizer serve --host 0.0.0.0 --port 9000 --workspace shop")
+    )(serve)
 
 
 def serve(
@@ -94,7 +96,7 @@ def _run(deployment: Deployment, listener: socket.socket, announce: Callable[[],
     try:
         server.run(sockets=[listener])
     except _Stopped:
-        pass
+        return
     if not server.started:
         raise Unavailable("the service could not start; the log above says why")
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 from rich.text import Text
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from optimizer.errors import (
     ConfigurationError,
@@ -66,11 +66,6 @@ JsonOption = Annotated[
 HERE = Path()
 
 
-def example(*lines: str) -> str:
-    """The end of a command's help: lines one can copy."""
-    return "\n\n".join(["[bold]Example[/bold]", *(f"  [cyan]{line}[/cyan]" for line in lines)])
-
-
 def out() -> Console:
     """Where results go."""
     return _console(stderr=False)
@@ -98,8 +93,43 @@ def emit(document: Any, *, one_line: bool = False) -> None:
     typer.echo(json.dumps(document, indent=None if one_line else 2, ensure_ascii=False))
 
 
-class Commands(TyperGroup):
-    """The commands; every error that is raised on purpose becomes one message and an exit code."""
+def _show_help(command: TyperCommand | TyperGroup, show: Callable[[], None]) -> None:
+    """A command's help, then its epilog as it is: lines one can copy. typer would fill them into a paragraph."""
+    lines, command.epilog = (command.epilog or "").splitlines(), None
+    try:
+        show()
+    finally:
+        command.epilog = "\n".join(lines)
+    console = out()
+    for line in lines:
+        is_heading = not line.startswith(" ")
+        say(console, f" {line}", "bold" if is_heading else "cyan")
+    say(console, "")
+
+
+def examples(*lines: str) -> str:
+    """The epilog of a command's help."""
+    return "\n".join(["Examples" if len(lines) > 1 else "Example", *(f"  {line}" for line in lines)])
+
+
+class Command(TyperCommand):
+    """A command whose help ends with examples."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        _show_help(self, lambda: super(Command, self).format_help(ctx, formatter))
+
+
+class Group(TyperGroup):
+    """A group of commands whose help ends with examples."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help."""
+        _show_help(self, lambda: super(Group, self).format_help(ctx, formatter))
+
+
+class Commands(Group):
+    """All commands; every error that is raised on purpose becomes one message and an exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -128,11 +158,10 @@ def fail(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def end_on_sigterm(before: Callable[[], None] = lambda: None) -> None:
+def end_on_sigterm() -> None:
     """Let SIGTERM unwind the stack, so that whatever was started is ended."""
 
     def end(_signal: int, _frame: FrameType | None) -> NoReturn:
-        before()
         raise SystemExit(128 + signal.SIGTERM)
 
     signal.signal(signal.SIGTERM, end)

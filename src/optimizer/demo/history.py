@@ -93,7 +93,9 @@ def read_history(file: Path) -> History:
         pl.col("conversion").cast(pl.Boolean).alias("purchase"),
         pl.col("spend"),
     )
-    return History(f"Hillstrom's e-mail test of 2008, {len(frame):,} real customers ({file})", True, frame)
+    return History(
+        f"Hillstrom's e-mail test of 2008, {len(frame):,} real customers ({file})", is_real=True, customers=frame
+    )
 
 
 def generated_history(seed: int) -> History:
@@ -125,7 +127,7 @@ def generated_history(seed: int) -> History:
         }
     )
     source = f"{n:,} GENERATED customers, calibrated to the published marginals of Hillstrom's e-mail test of 2008"
-    return History(source, False, frame)
+    return History(source, is_real=False, customers=frame)
 
 
 def visit_rates() -> NDArray[np.float64]:

@@ -41,8 +41,8 @@ def write_workspace(folder: Path, *, objective: str, segments: bool, floor: floa
     (folder / "campaigns").mkdir(parents=True, exist_ok=True)
     (folder / "strategy.yaml").write_text((source / "strategy.yaml").read_text("utf-8"), "utf-8")
     yaml = YAML(typ="rt")
-    yaml.preserve_quotes = True  # type: ignore[assignment]
-    yaml.width = 1_000  # type: ignore[assignment]
+    yaml.preserve_quotes = True
+    yaml.width = 1_000
     yaml.indent(mapping=2, sequence=4, offset=2)
     campaign = yaml.load((source / "campaigns" / f"{CAMPAIGN}.yaml").read_text("utf-8"))
     campaign["serves"] = OBJECTIVES[objective]
@@ -98,17 +98,18 @@ def service(folder: Path, key: str) -> Iterator[httpx.Client]:
             start_new_session=True,
         )
     try:
-        url = _address(process, log)
+        url = _address(process)
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
-            _wait_until_ready(client, process, log)
+            _wait_until_ready(client, process)
             yield client
         process.send_signal(signal.SIGTERM)
         if process.wait(DRAIN_SECONDS) != 0:
-            raise Unavailable(f"the service ended with {process.returncode}: {_tail(log)}")
+            raise Unavailable(f"it ended with {process.returncode}")
     except subprocess.TimeoutExpired:
-        raise Unavailable(f"the service did not drain within {DRAIN_SECONDS} seconds") from None
-    except httpx.TransportError as error:
-        raise Unavailable(f"the service went away: {error}; {_tail(log)}") from error
+        raise Unavailable(f"the service did not end within {DRAIN_SECONDS} seconds; {_tail(log)}") from None
+    except (httpx.TransportError, Unavailable) as error:
+        _end(process)
+        raise Unavailable(f"{error}; the service's log: {_tail(log)}") from error
     finally:
         _end(process)
 
@@ -131,18 +132,19 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("OPTIMIZER_")}
 
 
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+def _address(process: subprocess.Popen[bytes]) -> str:
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     lines: Queue[bytes] = Queue()
     Thread(target=lambda stdout: lines.put(stdout.readline()), args=(process.stdout,), daemon=True).start()
     try:
         url: str = json.loads(lines.get(timeout=START_SECONDS))["url"]
     except (Empty, ValueError):
-        raise Unavailable(f"the service did not start: {_tail(log)}") from None
+        _end(process)  # by then it has said why
+        raise Unavailable("it did not start") from None
     return url
 
 
-def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) -> None:
     deadline = monotonic() + START_SECONDS
     while monotonic() < deadline and process.poll() is None:
         try:
@@ -151,7 +153,7 @@ def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes], lo
         except httpx.TransportError:
             pass
         sleep(0.05)
-    raise Unavailable(f"the service did not become ready: {_tail(log)}")
+    raise Unavailable("it did not become ready")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

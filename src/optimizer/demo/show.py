@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil, floor
 from typing import Any
 
 import numpy as np
-from rich.console import Group, RenderableType
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -43,22 +45,36 @@ class SegmentResult:
         return self.rate / self.uniform - 1 if self.uniform else 0.0
 
 
-def interval_bar(low: float, point: float | None, high: float, top: float, width: int = BAR_WIDTH) -> str:
-    """An interval on an axis from 0 to `top`: ``····━━━●━━━···``."""
-    last = width - 1
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """What a column of bars shows, from `low` on its left to `high` on its right."""
 
-    def at(value: float) -> int:
-        return min(max(round(value / top * last), 0), last) if top > 0 else 0
+    low: float
+    high: float
+    width: int = BAR_WIDTH
 
-    bar = ["━" if at(low) <= n <= at(high) else "·" for n in range(width)]
-    if point is not None:
-        bar[at(point)] = "●"
-    return "".join(bar)
+    @classmethod
+    def over(cls, values: Iterable[float], *, zero: bool = False) -> Axis:
+        """The axis of these rates, in whole percents; from 0 if so wanted."""
+        low, high = min(values := [*values], default=0.0), max(values, default=1.0)
+        return cls(0.0 if zero else floor(100 * low) / 100, max(ceil(100 * high), 1) / 100)
 
+    def place(self, value: float) -> int:
+        """The column of a value; values beyond an end stand at it."""
+        share = (value - self.low) / (self.high - self.low) if self.high > self.low else 0.0
+        return min(max(round(share * (self.width - 1)), 0), self.width - 1)
 
-def axis(top: float, width: int = BAR_WIDTH) -> str:
-    """The heading of a column of bars."""
-    return "0 %" + f"{top:.1%}".replace("%", " %").rjust(width - 3)
+    def bar(self, low: float, point: float, high: float, mark: float | None = None) -> str:
+        """An interval, with something to compare it with: ``·····│····━━●━━····``."""
+        bar = ["━" if self.place(low) <= n <= self.place(high) else "·" for n in range(self.width)]
+        if mark is not None:
+            bar[self.place(mark)] = "│"
+        bar[self.place(point)] = "●"
+        return "".join(bar)
+
+    def __str__(self) -> str:
+        left, right = percent(self.low, 0), percent(self.high, 0)
+        return left + right.rjust(self.width - len(left))
 
 
 def percent(share: float, digits: int = 1) -> str:
@@ -152,14 +168,14 @@ def result_json(replay: Replay, verified: dict[str, Any], source: str) -> dict[s
 def result_table(replay: Replay, rewarded: str) -> Table:
     """Segments, what they get and what came of it."""
     results = segment_results(replay)
-    top = max(max(one.high, one.best[1]) for one in results)
+    axis = Axis.over(rate for one in results for rate in (one.low, one.high, one.uniform, one.best[1]))
     table = Table(title=f"{rewarded.capitalize()} rate of the customers whose real mail the service chose as well")
     table.add_column("segment")
     table.add_column("customers", justify="right")
     table.add_column("sends now")
     table.add_column("trials", justify="right")
-    table.add_column(f"{rewarded} rate, 95 % interval\n{axis(top)}")
-    table.add_column("equal\nsplit", justify="right")
+    table.add_column(f"{rewarded} rate, 95 % interval\n{axis}")
+    table.add_column("equal │\nsplit  ", justify="right")
     table.add_column("lift", justify="right")
     table.add_column("best single\nmail", justify="right")
     for one in results:
@@ -173,7 +189,7 @@ def result_table(replay: Replay, rewarded: str) -> Table:
             f"{one.customers:,}",
             "\n".join(f"{percent(share, 0):>5} {variant}" for variant, share in shares) or "as above",
             f"{one.trials:,}",
-            f"{interval_bar(one.low, one.rate, one.high, top)}\n"
+            f"{axis.bar(one.low, one.rate, one.high, one.uniform)}\n"
             f"[bold]{percent(one.rate)}[/bold]  ({percent(one.low)} to {percent(one.high)})",
             percent(one.uniform),
             Text(f"{100 * one.lift:+.0f} %", "green" if one.lift > 0 else "red"),
@@ -185,29 +201,28 @@ def result_table(replay: Replay, rewarded: str) -> Table:
 def verdict(replay: Replay, verified: dict[str, Any], rewarded: str) -> RenderableType:
     """The result in sentences."""
     overall = segment_results(replay)[-1]
-    trials, same = int(replay.accepted.sum()), counted_alike(replay)
-    lines = [
-        Text.assemble(
-            ("Result   ", "bold"),
-            f"{percent(overall.rate)} {rewarded} rate, where an equal split earns {percent(overall.uniform)} and the "
-            f"best single mail, known only afterwards, {percent(overall.best[1])} ({overall.best[0]})",
-        ),
-        Text.assemble(
-            ("Speed    ", "bold"),
-            f"{replay.decisions_per_second:,.0f} durable decisions a second over HTTP, in {replay.n_batches} batches; "
-            f"learned after each; {replay.seconds:.0f} seconds in all",
-        ),
-    ]
+    same = counted_alike(replay)
+    sentences = Table.grid(padding=(0, 2))
+    sentences.add_column(style="bold")
+    sentences.add_column()
+    sentences.add_row(
+        "Result",
+        f"[bold green]{percent(overall.rate)}[/bold green] {rewarded} rate; an equal split earns "
+        f"{percent(overall.uniform)}, the best single mail, known only afterwards, {percent(overall.best[1])} "
+        f"({overall.best[0]})",
+    )
+    sentences.add_row(
+        "Speed",
+        f"{replay.decisions_per_second:,.0f} durable decisions a second over HTTP, in {replay.n_batches} batches; "
+        f"learned after each; {replay.seconds:.0f} seconds in all",
+    )
     if verified.get("ok") and same:
-        lines.append(
-            Text.assemble(
-                ("Verified ", "bold"),
-                (f"{verified['decisions']:,} decisions and {verified['outcomes']:,} outcomes folded again: all ", ""),
-                (f"{verified['cells']:,} cells of statistics the same; ", ""),
-                (f"{verified['recomputed']:,} decisions computed again, bit for bit; ", ""),
-                (f"the service counted the {trials:,} trials that were sent", ""),
-            )
+        sentences.add_row(
+            "Verified",
+            f"{verified['decisions']:,} decisions and {verified['outcomes']:,} outcomes folded again: all "
+            f"{verified['cells']:,} cells of statistics are the same; {verified['recomputed']:,} decisions computed "
+            f"again, bit for bit; the service counted exactly the {int(replay.accepted.sum()):,} trials it was sent",
         )
     else:
-        lines.append(Text(f"NOT VERIFIED: same counts: {same}; ledger: {verified}", "bold red"))
-    return Group(*lines)
+        sentences.add_row("[red]NOT verified[/red]", Text(f"counted the same: {same}; ledger verify: {verified}"))
+    return sentences

@@ -16,6 +16,8 @@ DAY: Duration = 24 * HOUR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 
 def instant(moment: datetime) -> Instant:
@@ -40,8 +42,11 @@ def moment(at: Instant) -> datetime:
 
 
 def isoformat(at: Instant) -> str:
-    """RFC 3339 text of an instant, always in UTC: ``2026-12-01T09:00:00.000000Z``."""
-    return moment(at).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    """RFC 3339 text of an instant, always in UTC: ``2026-12-01T09:00:00.000000Z``.
+
+    An instant outside the years 1 to 9999, which a time with an offset can name, is shown as the nearest inside.
+    """
+    return moment(min(max(at, _FIRST), _LAST)).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def bucket(at: Instant, width: Duration = HOUR) -> Instant:

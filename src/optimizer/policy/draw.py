@@ -7,8 +7,6 @@ message.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -81,21 +79,6 @@ def draw(allocation: NDArray[np.float64], u: ArrayLike) -> NDArray[np.intp]:
     # Rows off the lattice may sum to a little less than u; then the last arm that can be drawn is.
     last = np.where(positive.any(axis=-1), allocation.shape[-1] - 1 - np.argmax(positive[..., ::-1], axis=-1), -1)
     return np.where(exceeds[..., -1], np.argmax(exceeds, axis=-1), last)
-
-
-def draw_one(cumulative: Sequence[float], u: float) -> int:
-    """:func:`draw` for one request, from the cumulative sums of one allocation; well under a microsecond.
-
-    Args:
-        cumulative: ``list(itertools.accumulate(row))`` of a row made by ``allocation``: on its lattice, so
-            that it ends in exactly 1, or is all zeros.
-        u: a number in [0, 1).
-
-    Returns:
-        Arm index; -1 for a row of zeros.
-    """
-    arm = bisect_right(cumulative, u)
-    return arm if arm < len(cumulative) else -1
 
 
 def _digest(secret: bytes, person: bytes, size: int, parts: tuple[str, ...]) -> bytes:

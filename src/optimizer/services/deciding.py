@@ -11,7 +11,7 @@ from optimizer.domain.decision import Attributes, Decision
 from optimizer.domain.instants import Instant
 from optimizer.engine.assessment import contributions
 from optimizer.engine.choosing import Contacts, choose
-from optimizer.errors import InvalidRequest, OptimizerError
+from optimizer.errors import InvalidRequest, NotFound, OptimizerError
 from optimizer.policy.draw import decision_hash, recipient_key, unit_hash
 from optimizer.services.live import Live, Loaded
 from optimizer.storage.store import Ledger
@@ -65,27 +65,19 @@ def decide(
     loaded = live.at(ledger)
     asked = [_hashed(live.secret, request) for request in requests]
     made = ledger.decisions.by_id([one.decision_id for one in asked])
-    fresh: dict[str, list[_Asked]] = {}
-    for one in {one.decision_id: one for one in asked if one.decision_id not in made}.values():
-        fresh.setdefault(one.request.campaign_id, []).append(one)
-
-    errors: dict[str, OptimizerError] = {}
+    problems = [None if one.decision_id in made else _problem(loaded, one.request) for one in asked]
+    # Of requests with the same id, the first that can be answered is answered, and the others get that answer.
+    usable: dict[str, _Asked] = {}
+    for one, problem in zip(asked, problems, strict=True):
+        if problem is None and one.decision_id not in made:
+            usable.setdefault(one.decision_id, one)
+    by_campaign: dict[str, list[_Asked]] = {}
+    for one in usable.values():
+        by_campaign.setdefault(one.request.campaign_id, []).append(one)
+    profiles = ledger.recipients.of([one.recipient_key for one in usable.values()])
     new: list[Decision] = []
-    profiles = ledger.recipients.of([one.recipient_key for some in fresh.values() for one in some])
-    for campaign_id, some in fresh.items():
-        try:
-            loaded.tactic(campaign_id)
-        except OptimizerError as error:
-            errors.update((one.decision_id, error) for one in some)
-            continue
-        usable = []
-        for one in some:
-            problem = _problem(loaded, one.request)
-            if problem is None:
-                usable.append(one)
-            else:
-                errors[one.decision_id] = problem
-        new += _decisions(live, loaded, campaign_id, usable, profiles, now)
+    for campaign_id, some in by_campaign.items():
+        new += _decisions(live, loaded, campaign_id, some, profiles, now)
 
     written = ledger.decisions.insert(new)
     for decision in new:
@@ -95,8 +87,8 @@ def decide(
     lost_races = [d.decision_id for d in new if d.decision_id not in written]
     made |= ledger.decisions.by_id(lost_races)
     return [
-        errors[one.decision_id] if one.decision_id in errors else answer(ledger, live, made[one.decision_id])
-        for one in asked
+        answer(ledger, live, made[one.decision_id]) if one.decision_id in made or problem is None else problem
+        for one, problem in zip(asked, problems, strict=True)
     ]
 
 
@@ -112,7 +104,11 @@ def _hashed(secret: bytes, request: DecisionRequest) -> _Asked:
     return _Asked(request, key, decision_id, u)
 
 
-def _problem(loaded: Loaded, request: DecisionRequest) -> InvalidRequest | None:
+def _problem(loaded: Loaded, request: DecisionRequest) -> OptimizerError | None:
+    try:
+        loaded.tactic(request.campaign_id)
+    except NotFound as error:
+        return error
     assert loaded.workspace is not None  # noqa: S101 - a tactic was found in it
     findings = check_attributes(loaded.workspace.strategy.attributes, request.attributes)
     return InvalidRequest(*findings) if findings else None

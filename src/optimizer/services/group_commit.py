@@ -95,6 +95,7 @@ class GroupCommit:
                 break
             if work is None:
                 return batch, False
+            work.future.set_running_or_notify_cancel()  # whoever waits may leave, but can no longer cancel it
             batch.append(work)
             n_items += len(work.items)
         return batch, True

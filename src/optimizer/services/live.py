@@ -64,11 +64,15 @@ class Live:
 
     def at(self, ledger: Ledger) -> Loaded:
         """The state in force in this transaction."""
-        revisions = ledger.revisions.all()
-        if _newer(revisions, self._loaded.revisions):
+        loaded = self._loaded
+        if _newer(ledger.revisions.all(), loaded.revisions):
             with self._lock:
-                self._loaded = _load(ledger, revisions, self._loaded)
-        return self._loaded
+                loaded = self._loaded
+                if _newer(ledger.revisions.all(), loaded.revisions):  # else another thread has loaded it meanwhile
+                    loaded = _load(ledger, loaded)
+                    if not ledger.revisions.bumped:  # what this transaction changed itself may yet be rolled back
+                        self._loaded = loaded
+        return loaded
 
     def edition(self, ledger: Ledger, version: int) -> Mapping[str, Tactic]:
         """The campaigns of one version of the documents, for judging and repeating what was decided under it."""
@@ -97,7 +101,16 @@ def _newer(revisions: Mapping[str, int], loaded: Mapping[str, int]) -> bool:
     return any(revisions.get(name, 0) > loaded.get(name, 0) for name in (DOCUMENTS, SNAPSHOTS))
 
 
-def _load(ledger: Ledger, revisions: Mapping[str, int], loaded: Loaded) -> Loaded:
+def _load(ledger: Ledger, loaded: Loaded) -> Loaded:
+    """One consistent state, even in a transaction that sees what others commit between two of its questions."""
+    while True:
+        revisions = ledger.revisions.all()
+        found = _loaded_at(ledger, revisions, loaded)
+        if ledger.revisions.all() == revisions:
+            return found
+
+
+def _loaded_at(ledger: Ledger, revisions: Mapping[str, int], loaded: Loaded) -> Loaded:
     version, workspace, tactics = loaded.version, loaded.workspace, loaded.tactics
     if revisions.get(DOCUMENTS, 0) > loaded.revisions.get(DOCUMENTS, 0):
         stored = ledger.versions.latest()

@@ -52,18 +52,22 @@ def record_outcomes(ledger: Ledger, live: Live, reports: Sequence[OutcomeReport]
     workspace = live.at(ledger).workspace
     currency = None if workspace is None else workspace.strategy.currency
 
-    results: dict[str, Recorded] = {}
+    refused: dict[str, Recorded] = {}
     usable: list[Outcome] = []
     for event_id, report in fresh.items():
         usable_or_refused = _judged(report, decisions.get(named[event_id] or ""), currency, now)
         if isinstance(usable_or_refused, Outcome):
             usable.append(usable_or_refused)
         else:
-            results[event_id] = usable_or_refused
+            refused[event_id] = usable_or_refused
             ledger.quarantine.keep(event_id, usable_or_refused.detail or "", _kept(live, report), now)
-    results |= _counted(ledger, live, decisions, usable)
-    # The first report of an event takes its result; any other is a duplicate.
-    return [results.pop(report.event_id, Recorded(report.event_id, Receipt.DUPLICATE)) for report in reports]
+    recorded = _counted(ledger, live, decisions, usable)
+    # The first report of a recorded event takes its result, any other is a duplicate. What was refused is not
+    # recorded, so every report of it hears why.
+    return [
+        refused.get(report.event_id) or recorded.pop(report.event_id, Recorded(report.event_id, Receipt.DUPLICATE))
+        for report in reports
+    ]
 
 
 def _counted(
@@ -77,7 +81,7 @@ def _counted(
     for outcome in usable:
         if outcome.event_id in written:
             added[outcome.decision_id].append(outcome)
-    results = {}
+    results: dict[str, Recorded] = {}
     for decision_id, new in added.items():
         decision, old = decisions[decision_id], before.get(decision_id, [])
         rule = live.reward_rule(ledger, decision)

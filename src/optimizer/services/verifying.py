@@ -113,7 +113,11 @@ def _differing(ledger: Ledger, live: Live, decisions: Sequence[Decision]) -> tup
             snapshots[decision.snapshot_id] = ledger.snapshots.get(decision.snapshot_id)
         snapshot = None if decision.snapshot_id is None else snapshots[decision.snapshot_id]
         decision_id, u = decision_hash(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
-        again = recompute(decision, snapshot, u)
-        if decision_id != decision.decision_id or again != (decision.variant_id, decision.propensity):
+        gone = snapshot is None and decision.snapshot_id is not None
+        if (
+            gone
+            or decision_id != decision.decision_id
+            or recompute(decision, snapshot, u) != (decision.variant_id, decision.propensity)
+        ):
             differing.append(decision.decision_id)
     return tuple(differing)

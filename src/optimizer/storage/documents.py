@@ -127,10 +127,15 @@ def _body(snapshot: Snapshot) -> bytes:
 
 
 class Revisions:
-    """Named counters. A worker that has seen a counter knows whether anything it loaded is out of date."""
+    """Named counters. A worker that has seen a counter knows whether anything it loaded is out of date.
+
+    Attributes:
+        bumped: whether this very transaction has counted, so that it sees numbers nobody else does yet.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self.bumped = False
 
     def all(self) -> dict[str, int]:
         """Every counter."""
@@ -139,6 +144,7 @@ class Revisions:
 
     def bump(self, name: str) -> None:
         """Count one up. Two transactions that bump the same counter follow one another."""
+        self.bumped = True
         statement = upsert(self._connection, RevisionRow)
         self._connection.execute(
             statement.on_conflict_do_update(index_elements=["name"], set_={"number": _REVISIONS.c.number + 1}),

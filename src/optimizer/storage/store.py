@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from optimizer.errors import ConfigurationError, Unavailable
 from optimizer.storage.access import Approvals, AuditTrail, Keys
@@ -24,6 +24,10 @@ from optimizer.storage.statistics import Statistics
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30  # how long a writer waits for another process's SQLite transaction
 MIGRATION_LOCK = 0x0B71_1123  # any number, the same in every worker
+
+# What the driver raises when the database is away, locked, full or shutting down. Its words may name hosts and users:
+# they go to the log as the cause, never to a caller.
+_OUT_OF_REACH = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
 # PostgreSQL: serialization_failure, deadlock_detected. The transaction was rolled back and may be run again.
 _TRANSIENT = {"40001", "40P01"}
@@ -105,8 +109,8 @@ class Store:
                 ledger = Ledger.on(connection)
                 yield ledger
                 ledger.statistics.flush()
-        except (OperationalError, sa.exc.TimeoutError) as error:
-            raise Unavailable(f"the ledger cannot take writes now: {_first_line(error)}") from error
+        except _OUT_OF_REACH as error:
+            raise Unavailable("the ledger cannot take writes now; nothing was written") from error
 
     @contextmanager
     def reading(self) -> Iterator[Ledger]:
@@ -118,8 +122,8 @@ class Store:
         try:
             with self._begin(immediate=False) as connection:
                 yield Ledger.on(connection)
-        except (OperationalError, sa.exc.TimeoutError) as error:
-            raise Unavailable(f"the ledger cannot be read now: {_first_line(error)}") from error
+        except _OUT_OF_REACH as error:
+            raise Unavailable("the ledger cannot be read now") from error
 
     def close(self) -> None:
         """Give every connection back."""
@@ -151,10 +155,11 @@ def _engine(url: str) -> sa.Engine:
         return sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             pool_pre_ping=True,
+            hide_parameters=True,  # an error that is logged shall not carry what is known of people
             connect_args={"connect_timeout": 10},
         )
     if parsed.drivername == "sqlite" and parsed.database not in {None, "", ":memory:"}:
-        engine = sa.create_engine(parsed, connect_args={"timeout": BUSY_SECONDS})
+        engine = sa.create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine

@@ -7,6 +7,7 @@ does not hide what is wrong here, and every mistake is reported at once.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import islice
+from math import ceil, floor
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -25,7 +26,6 @@ _OPERATORS = {
     "number": ("at_least", "at_most", "above", "below", "equals"),
     "boolean": ("is",),
 }
-_NEAR = 1e-9  # 50 x 0.02 is 1, whatever floats say
 
 
 def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> Iterator[Finding]:
@@ -217,11 +217,11 @@ def _policy_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
     yield from _cap_below_floor(campaign, ("policy",), *settings)
     variants = f"{n_variants} variant{'s' if n_variants > 1 else ''}"
     whose = {key: "" if key in own else f" in {strategy.file}, or as the default" for key in ("floor", "cap")}
-    if n_variants * policy.floor > 1 + _NEAR:
-        allowed = f"a floor of {1 / n_variants:.4g} or less for {variants}: floors add up to at most 1"
+    if n_variants * policy.floor > 1:
+        allowed = f"a floor of {floor(10_000 / n_variants) / 10_000} or less for {variants}: floors add up to at most 1"
         yield _about(campaign, "floor", own, allowed, f"{numeral(policy.floor)}{whose['floor']}")
-    if n_variants * policy.cap < 1 - _NEAR:
-        allowed = f"a cap of {1 / n_variants:.4g} or more for {variants}: caps add up to at least 1"
+    if n_variants * policy.cap < 1:
+        allowed = f"a cap of {ceil(10_000 / n_variants) / 10_000} or more for {variants}: caps add up to at least 1"
         yield _about(campaign, "cap", own, allowed, f"{numeral(policy.cap)}{whose['cap']}")
 
 

@@ -65,7 +65,7 @@ class Source:
 
     Attributes:
         file: path as its author knows it.
-        text: the text, without a byte order mark.
+        text: the text.
         data: plain dicts, lists, str, int, float and bool; None when the text cannot be used at all.
         keys: place of each key, by path.
         values: place of each value, by path; the whole document has the path ``()``.
@@ -125,7 +125,6 @@ def dotted(path: Path) -> str:
 
 def read_source(file: str, text: str) -> Source:
     """Read one YAML text; every mistake becomes a finding of the source, none an exception."""
-    text = text.removeprefix("\ufeff")
     if len(text) > MAX_CHARACTERS:
         size = f"{len(text):,} characters"
         return _unusable(file, text, 0, size, f"at most {MAX_CHARACTERS:,} characters in a file")

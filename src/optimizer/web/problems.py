@@ -90,8 +90,11 @@ def install(app: FastAPI) -> None:
 
 async def _ours(_request: Request, error: Exception) -> Response:
     assert isinstance(error, OptimizerError)  # noqa: S101 - Starlette's signature is wider
-    headers = {"Retry-After": str(error.retry_after_seconds)} if isinstance(error, Unavailable) else None
-    return answer_problem(problem_of(error), headers)
+    if not isinstance(error, Unavailable):
+        return answer_problem(problem_of(error))
+    if error.__cause__ is not None:
+        log.warning("unavailable", error=str(error), cause=str(error.__cause__).partition("\n")[0])
+    return answer_problem(problem_of(error), {"Retry-After": str(error.retry_after_seconds)})
 
 
 async def _invalid(_request: Request, error: Exception) -> Response:
@@ -112,8 +115,8 @@ async def _http(_request: Request, error: Exception) -> Response:
     return answer_problem(problem(error.status_code, kind, str(error.detail)), dict(error.headers or {}))
 
 
-async def _defect(request: Request, error: Exception) -> Response:
-    log.error("defect", route=request.scope.get("route_path", request.url.path), exc_info=error)
+async def _defect(_request: Request, _error: Exception) -> Response:
+    # Starlette raises the error again after this answer, and the server logs it, without local variables.
     return answer_problem(problem(500, "defect", "The service has a defect; it has been logged."))
 
 

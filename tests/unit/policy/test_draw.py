@@ -1,5 +1,4 @@
 from fractions import Fraction
-from itertools import accumulate
 
 import numpy as np
 import pytest
@@ -7,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.policy.allocation import allocation
-from optimizer.policy.draw import decision_hash, draw, draw_one, recipient_key, unit_hash
+from optimizer.policy.draw import decision_hash, draw, recipient_key, unit_hash
 
 SECRET = bytes(range(32))
 ALMOST_ONE = 1 - 2.0**-53
@@ -101,7 +100,6 @@ class TestDraw:
 
     def test_a_row_of_zeros_draws_nothing(self) -> None:
         assert draw(np.zeros((2, 3)), [0.0, ALMOST_ONE]).tolist() == [-1, -1]
-        assert draw_one([0.0, 0.0], 0.0) == -1
 
     def test_rows_and_chances_broadcast(self) -> None:
         rows = np.array([[1.0, 0.0], [0.0, 1.0]])
@@ -114,10 +112,6 @@ class TestDraw:
     def test_the_arm_drawn_has_a_propensity(self, row: np.ndarray, u: float) -> None:
         arm = int(draw(row, u))
         assert row[arm] > 0 if row.any() else arm == -1
-
-    @given(allocations, units)
-    def test_one_draw_equals_the_array_of_draws(self, row: np.ndarray, u: float) -> None:
-        assert draw_one(list(accumulate(row.tolist())), u) == draw(row, u)
 
     @given(allocations)
     def test_propensities_are_exact(self, row: np.ndarray) -> None:

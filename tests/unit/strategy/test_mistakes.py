@@ -229,6 +229,14 @@ def test_bounds_from_the_strategy_are_judged_where_the_campaign_can_change(findi
     assert {f.allowed for f in findings} >= {"a number of 0.2 or more: the floor"}
 
 
+def test_the_bound_that_is_named_is_one_that_fits(findings_of: FindingsOf) -> None:
+    six = ("control:", "  - {id: noon}\ncontrol:")
+    for key, bound in (("floor", "0.1666"), ("cap", "0.1667")):
+        refused = findings_of(campaign=(six, ("cap: 0.9", f"{key}: 0.16{'7' if key == 'floor' else '6'}")))
+        assert f"a {key} of {bound} or" in refused[0].allowed
+        assert findings_of(campaign=(six, ("cap: 0.9", f"{key}: {bound}"))) == []
+
+
 def test_fifty_variants_at_the_default_floor_fit_exactly(findings_of: FindingsOf) -> None:
     more = "".join(f"  - {{id: t{index}}}\n" for index in range(23))
     strategy = (("floor: 0.04, ", ""),)

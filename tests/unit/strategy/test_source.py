@@ -72,6 +72,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_not_move_columns() -> None:
     source = read_source("f.yaml", "\ufeffa: 1\r\nb: 2\r\n")
     assert source.data == {"a": 1, "b": 2}
     assert [(place.line, place.column) for place in source.keys.values()] == [(1, 1), (2, 1)]
+    assert [source.finding((key,), "").found for key in "ab"] == ["1", "2"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,227 @@
+"""Several workers on one database: they agree, count once, and see each other's changes before the next decision."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from threading import Barrier, Thread
+from typing import Any
+
+import pytest
+
+from optimizer.services.deciding import Answer
+from optimizer.services.group_commit import GroupCommit
+from optimizer.services.learning import learn_campaign
+from optimizer.services.recording import record_outcomes
+
+APPLY = """
+import sys
+from pathlib import Path
+from optimizer.deployment import Deployment, load_workspace, now, read_settings
+from optimizer.services.applying import apply_workspace
+deployment = Deployment(Path(sys.argv[1]), read_settings())
+with deployment.store.writing() as ledger:
+    apply_workspace(ledger, load_workspace(deployment.folder), actor="other", note="", now=now())
+deployment.close()
+"""
+
+
+def together(*works: Callable[[], None]) -> None:
+    """Run every work in a thread of its own, all beginning at the same moment."""
+    barrier = Barrier(len(works), timeout=20)
+    failures: list[BaseException] = []
+
+    def run(work: Callable[[], None]) -> None:
+        try:
+            barrier.wait()
+            work()
+        except BaseException as error:  # shown below, in the thread of the test
+            failures.append(error)
+
+    threads = [Thread(target=run, args=(work,), daemon=True) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not any(thread.is_alive() for thread in threads)
+    assert not failures
+
+
+def test_one_request_from_many_threads_through_group_commit_is_one_decision(house: Any) -> None:
+    def handler(ledger: Any, requests: Any) -> Any:
+        from optimizer.services.deciding import decide
+
+        return decide(ledger, house.deployment.live, requests, house.now)
+
+    writer = GroupCommit(house.deployment.store, [handler])
+    answers: list[Any] = []
+    try:
+        together(*[lambda: answers.extend(writer.submit(handler, [house.request("ann")]).result(20))] * 32)
+    finally:
+        writer.close()
+    assert len(answers) == 32
+    assert all(answer == answers[0] for answer in answers)
+    assert house.counts()["decisions"] == 1
+    assert house.verify().clean
+
+
+def test_two_workers_asked_the_same_things_at_once_agree_and_count_once(house: Any, second_worker: Any) -> None:
+    second_worker.now = house.now + 7
+    recipients = [f"p{n}" for n in range(60)]
+    found: dict[str, list[Answer]] = {"one": [], "two": []}
+
+    def ask(name: str, worker: Any, order: list[str]) -> None:
+        for start in range(0, len(order), 5):
+            found[name] += worker.decide(*[worker.request(recipient) for recipient in order[start : start + 5]])
+
+    together(
+        lambda: ask("one", house, recipients),
+        lambda: ask("two", second_worker, recipients[::-1]),
+    )
+    assert found["one"] == found["two"][::-1]
+    assert house.counts()["decisions"] == 60
+    assert house.verify().clean
+    assert second_worker.verify().clean
+
+
+def test_two_workers_told_the_same_things_at_once_count_them_once(house: Any, second_worker: Any) -> None:
+    ids = [answer.decision.decision_id for answer in house.learning(10)]
+    reports = [
+        house.report(decision_id, kind, event_id=f"{kind}-{n}-{decision_id[:8]}")
+        for decision_id in ids
+        for n, kind in enumerate(["purchase", "opened", "purchase", "clicked"])
+    ]
+    statuses: list[str] = []
+
+    def tell(worker: Any, some: list[Any]) -> None:
+        for start in range(0, len(some), 4):
+            statuses.extend(one.status.value for one in worker.record(*some[start : start + 4]))
+
+    together(lambda: tell(house, reports), lambda: tell(second_worker, reports[::-1]))
+    assert sorted(statuses) == ["accepted"] * 40 + ["duplicate"] * 40
+    assert house.trials() == (10, 10, 10)
+    assert house.verify().clean
+
+
+def test_outcomes_of_one_decision_told_to_two_workers_at_once_add_up(house: Any, second_worker: Any) -> None:
+    (answer,) = house.learning(1, "newsletter")
+    id_ = answer.decision.decision_id
+    house.recorded(id_, "delivered")
+
+    def tell(worker: Any, name: str) -> None:
+        for n in range(15):
+            (one,) = worker.record(worker.report(id_, "clicked", event_id=f"{name}-{n}"))
+            assert one.status.value == "accepted"
+
+    together(lambda: tell(house, "a"), lambda: tell(second_worker, "b"))
+    assert house.trials("newsletter", "reward:clicks") == (1, 1, 30)
+    assert house.verify().clean
+
+
+def test_what_one_worker_learns_the_other_uses_at_its_next_decision(house: Any, second_worker: Any) -> None:
+    assert second_worker.learning(1)[0].decision.snapshot_id == "winback:1"
+    for answer in house.learning(30):
+        house.recorded(answer.decision.decision_id)
+    assert house.learn().snapshot_id == "winback:2"
+    assert second_worker.decided("zoe", "r9").decision.snapshot_id in {"winback:2", None}
+    assert second_worker.learning(3)[-1].decision.snapshot_id == "winback:2"
+    assert second_worker.verify().clean
+
+
+def test_two_workers_that_learn_at_once_leave_one_chain_of_snapshots(house: Any, second_worker: Any) -> None:
+    for answer in house.learning(30):
+        house.recorded(answer.decision.decision_id)
+    together(house.learn, second_worker.learn)
+    house.learning(3)
+    second_worker._numbers = iter(range(10_000, 20_000))
+    second_worker.learning(3)
+    assert house.verify().clean
+    with house.deployment.store.reading() as ledger:
+        assert ledger.snapshots.latest_number("winback") in {2, 3}
+
+
+def test_documents_applied_by_another_process_are_seen_by_the_next_decision(
+    house: Any, database_url: str, workspace: Callable[..., Path], files: Any, edited: Any
+) -> None:
+    assert house.decided("ann", "r1").decision.strategy_version == 1
+    changed = edited(files, "campaigns/winback.yaml", ("How are you", "How are you now"))
+    folder = workspace(changed)
+    subprocess.run(
+        [sys.executable, "-c", APPLY, str(folder)],
+        check=True,
+        timeout=60,
+        env={
+            "OPTIMIZER_DATABASE_URL": database_url,
+            "OPTIMIZER_SECRET": house.deployment.settings.secret.get_secret_value(),
+            "PATH": "",
+            "OPTIMIZER_ACTOR": "other",
+        },
+    )
+    after = house.decided("ann", "r2")
+    assert after.decision.strategy_version == 2
+    assert house.decided("ann", "r1").decision.strategy_version == 1
+    assert house.verify().clean
+
+
+def test_an_approval_by_another_worker_is_seen_by_the_next_decision(
+    house: Any, second_worker: Any, files: Any, edited: Any
+) -> None:
+    house.apply(edited(files, "strategy.yaml", ("approval: {required: false}", "approval: {required: true}")))
+    assert second_worker.decided("ann", "r1").variant is None
+    for message in ("hello", "ten-percent", "new-arrivals"):
+        house.approve("winback", message)
+    assert second_worker.decided("ann", "r2").variant is not None
+
+
+def test_a_lesson_that_was_rolled_back_is_never_used(house: Any) -> None:
+    for answer in house.learning(60):
+        if answer.decision.variant_id == "hello":
+            house.recorded(answer.decision.decision_id)
+    store, live = house.deployment.store, house.deployment.live
+    with pytest.raises(RuntimeError, match="pulled"), store.writing() as ledger:
+        learn_campaign(ledger, live, "winback", house.now)
+        learn_campaign(ledger, live, "newsletter", house.now)
+        raise RuntimeError("the plug was pulled")
+    answers = house.learning(5)
+    assert {answer.decision.snapshot_id for answer in answers} == {"winback:1"}
+    assert house.verify().clean
+    assert house.learn().snapshot_id == "winback:2"
+    house.learning(5)
+    assert house.verify().clean
+
+
+def test_outcomes_that_were_rolled_back_are_neither_counted_nor_known(house: Any) -> None:
+    (answer,) = house.learning(1)
+    report = house.report(answer.decision.decision_id)
+    with pytest.raises(RuntimeError, match="pulled"), house.deployment.store.writing() as ledger:
+        record_outcomes(ledger, house.deployment.live, [report], house.now)
+        raise RuntimeError("the plug was pulled")
+    assert house.trials() == (1, 0, 0)
+    assert [one.status.value for one in house.record(report)] == ["accepted"]
+    assert house.verify().clean
+
+
+def test_a_campaign_whose_arms_are_reordered_while_another_worker_learns_is_never_served_a_foreign_allocation(
+    house: Any, second_worker: Any, files: Any
+) -> None:
+    lines = files["campaigns/winback.yaml"].splitlines(keepends=True)
+    first = next(n for n, line in enumerate(lines) if "id: ten-percent" in line)
+    lines[first], lines[first + 1] = lines[first + 1], lines[first]
+    orders = [files, {**files, "campaigns/winback.yaml": "".join(lines)}]
+    second_worker._numbers = iter(range(10_000, 20_000))
+
+    def apply() -> None:
+        for n in range(8):
+            house.apply(orders[(n + 1) % 2])
+
+    def learn() -> None:
+        for answer in second_worker.learning(25):
+            second_worker.recorded(answer.decision.decision_id)
+            second_worker.learn()
+
+    together(apply, learn)
+    house.learning(5)
+    second_worker.learning(5)
+    assert house.verify().clean

@@ -1,0 +1,39 @@
+"""House rules that no linter knows."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+NOT_USED = ("variation", "pscore", "treatment")
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
+def test_modules_are_short_enough_to_read(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 360
+
+
+@pytest.mark.parametrize("word", NOT_USED)
+def test_words_the_glossary_rules_out_are_not_used(word: str) -> None:
+    users = [path for path in SOURCES if re.search(rf"\b{word}s?\b", path.read_text(), re.IGNORECASE)]
+    assert users == []
+
+
+def test_decision_records_are_numbered_without_gaps_and_have_their_four_parts() -> None:
+    records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))
+    for path in records:
+        for part in ("**Context.**", "**Decision.**", "**Consequences.**", "**Alternatives.**"):
+            assert part in path.read_text(), f"{path.name} lacks {part}"
+
+
+def test_no_large_file_and_no_data_is_tracked() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    tracked = [ROOT / name for name in listed.stdout.split("\0") if name]
+    assert [path for path in tracked if path.exists() and path.stat().st_size > 2**20] == []
+    assert [path for path in tracked if path.suffix in {".csv", ".gz", ".parquet", ".db"}] == []

@@ -1,0 +1,102 @@
+"""The README's commands are run as a reader would type them; what it says of settings and commands is complete."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from optimizer.deployment import Settings
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def console(title: str) -> str:
+    """The commands of the console blocks under a heading, as one script."""
+    section = README.split(f"### {title}", 1)[1].split("\n### ", 1)[0].split("\n## ", 1)[0]
+    blocks = re.findall(r"```console\n(.*?)```", section, re.DOTALL)
+    return "\n".join(line.removeprefix("$ ") for block in blocks for line in block.splitlines())
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def run_script(script: str, folder: Path) -> str:
+    """Run a script in a session of its own and end whatever it leaves behind; returns everything it printed."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("OPTIMIZER_")}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    output = folder / "output.txt"
+    with output.open("wb") as printed:
+        process = subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=folder,
+            env=environment,
+            stdout=printed,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        try:
+            status = process.wait(timeout=120)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)  # the service it started in the background
+    text = output.read_text()
+    assert status == 0, text
+    return text
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="the README's engineer types curl, which is not here")
+def test_the_three_short_paths_work_as_typed(tmp_path: Path) -> None:
+    port = free_port()
+    wait = f"for _ in $(seq 300); do curl -sf localhost:{port}/readyz >/dev/null && break; sleep .1; done"
+    engineer = console("Engineer: ask, then report").replace("8080", str(port)).replace("&\n", f"&\n{wait}\n", 1)
+    script = "\n".join(
+        [console("Marketer: say what is allowed"), engineer, console("Analyst: see what was learned, and prove it")]
+    )
+    printed = run_script(script, tmp_path)
+    assert '"variant":"' in printed, printed
+    assert '"status":"accepted"' in printed, printed
+    assert (tmp_path / "shop" / "report.json").stat().st_size > 0
+
+
+def test_the_finding_it_shows_is_the_finding_one_gets(tmp_path: Path) -> None:
+    shown = re.search(r"```text\n(campaigns/winback\.yaml:.*?)\n```", README, re.DOTALL)
+    assert shown is not None
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "200",
+    }
+    subprocess.run(["optimizer", "init", str(tmp_path / "shop")], env=environment, check=True, capture_output=True)
+    campaign = tmp_path / "shop" / "campaigns" / "winback.yaml"
+    before, _, after = campaign.read_text().partition('subject: "See what is new"')
+    campaign.write_text(f'{before}subjct: "See what is new"{after}')
+    done = subprocess.run(
+        ["optimizer", "check", "--workspace", str(tmp_path / "shop")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert shown[1] in " ".join(done.stdout.split())
+
+
+@pytest.mark.parametrize("name", [f"OPTIMIZER_{field.upper()}" for field in Settings.model_fields])
+def test_every_setting_is_in_the_readme(name: str) -> None:
+    assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize("path", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_every_link_leads_somewhere(path: str) -> None:
+    assert (ROOT / path).exists()
