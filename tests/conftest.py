@@ -374,10 +374,16 @@ def house(deployment: Deployment) -> House:
     return built
 
 
+@pytest.fixture(scope="session")
+def make_house() -> Callable[..., House]:
+    """Makes a house of a deployment, with nothing in force yet."""
+    return House
+
+
 @pytest.fixture
 def second_worker(house: House, database_url: str, deploy: Callable[..., Deployment]) -> House:
     """Another worker on the house's database."""
-    return House(deploy(database_url), house.now)
+    return House(deploy(database_url), house.now, count(1_000_000))  # with recipients of its own
 
 
 @pytest.fixture

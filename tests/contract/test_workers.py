@@ -15,6 +15,7 @@ from optimizer.services.deciding import Answer
 from optimizer.services.group_commit import GroupCommit
 from optimizer.services.learning import learn_campaign
 from optimizer.services.recording import record_outcomes
+from optimizer.storage.documents import Snapshots
 
 APPLY = """
 import sys
@@ -135,7 +136,6 @@ def test_two_workers_that_learn_at_once_leave_one_chain_of_snapshots(house: Any,
         house.recorded(answer.decision.decision_id)
     together(house.learn, second_worker.learn)
     house.learning(3)
-    second_worker._numbers = iter(range(10_000, 20_000))
     second_worker.learning(3)
     assert house.verify().clean
     with house.deployment.store.reading() as ledger:
@@ -210,7 +210,6 @@ def test_a_campaign_whose_arms_are_reordered_while_another_worker_learns_is_neve
     first = next(n for n, line in enumerate(lines) if "id: ten-percent" in line)
     lines[first], lines[first + 1] = lines[first + 1], lines[first]
     orders = [files, {**files, "campaigns/winback.yaml": "".join(lines)}]
-    second_worker._numbers = iter(range(10_000, 20_000))
 
     def apply() -> None:
         for n in range(8):
@@ -225,3 +224,47 @@ def test_a_campaign_whose_arms_are_reordered_while_another_worker_learns_is_neve
     house.learning(5)
     second_worker.learning(5)
     assert house.verify().clean
+
+
+@pytest.mark.postgres
+def test_documents_applied_in_the_middle_of_learning_wait_for_it(
+    new_database: Callable[[str], str], deploy: Any, make_house: Any, files: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = new_database("postgresql")
+    house, other = make_house(deploy(url)), make_house(deploy(url))
+    house.apply()
+    for answer in house.learning(30):
+        house.recorded(answer.decision.decision_id)
+    fewer = files["campaigns/winback.yaml"].replace("  - {id: new-arrivals, subject: See what is new}\n", "")
+    applying = Thread(target=lambda: other.apply({**files, "campaigns/winback.yaml": fewer}), daemon=True)
+    latest = Snapshots.latest
+
+    def latest_slowly(self: Snapshots, campaign_id: str) -> Any:
+        if not applying.ident:
+            applying.start()
+            applying.join(1)
+        return latest(self, campaign_id)
+
+    monkeypatch.setattr(Snapshots, "latest", latest_slowly)
+    house.learn()
+    applying.join(20)
+    assert not applying.is_alive()
+    for worker in (house, other):
+        worker._numbers = iter(range(id(worker), id(worker) + 1_000))
+        for answer in worker.learning(5):
+            assert answer.decision.strategy_version == 2
+            assert answer.decision.variant_id != "new-arrivals"
+    assert house.verify().clean
+
+
+def test_two_people_who_apply_at_once_make_two_versions(
+    house: Any, second_worker: Any, files: Any, edited: Any
+) -> None:
+    applied: list[int] = []
+
+    def work(worker: Any, words: str) -> Callable[[], None]:
+        documents = edited(files, "campaigns/winback.yaml", ("How are you", words))
+        return lambda: applied.append(worker.apply(documents).version)
+
+    together(work(house, "one"), work(second_worker, "two"))
+    assert sorted(applied) == [2, 3]

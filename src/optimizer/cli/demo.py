@@ -99,7 +99,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one for each option
     if json:
         emit(result_json(done, verified, history.source))
     else:
-        out().print(result_table(done, objective))
+        out().print(result_table(done, objective, out().width))
         out().print(verdict(done, verified, objective))
         if keep is not None:
             say(out(), f"Kept in {keep}; see more: optimizer report --workspace {keep}", "cyan")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,7 +15,7 @@ from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, e
 
 if TYPE_CHECKING:
     from optimizer.demo.show import Axis
-    from optimizer.services.summaries import CampaignReport, Rate
+    from optimizer.services.summaries import CampaignReport, Rate, SegmentReport
 
 
 def add_to(app: typer.Typer) -> None:
@@ -69,31 +70,44 @@ def _show(console: Console, report: CampaignReport) -> None:
     if campaign.awaiting_approval:
         say(console, f"awaiting approval: {', '.join(campaign.awaiting_approval)}", "yellow")
     rates = (rate for s in report.segments for rate in (*(v.rate for v in s.variants), s.holdout) if rate.trials)
-    axis = Axis.over((rate.high for rate in rates), zero=True)
+    names = max(map(len, campaign.variants))
+    axis = Axis.over((rate.high for rate in rates), zero=True, width=min(max(console.width - names - 60, 8), 40))
     for segment in report.segments:
-        table = Table(title=Text(f"segment {segment.segment_id}", "bold"), title_justify="left")
-        table.add_column("variant", ratio=2)
-        for name in ("share now", "P(best)", "decisions", "trials", "successes"):
-            table.add_column(name, justify="right")
-        table.add_column(f"rate, 95 % interval\n{axis}")
-        for variant in segment.variants:
-            table.add_row(
-                Text(variant.variant_id),
-                f"{variant.allocation:.1%}",
-                f"{variant.p_best:.1%}",
-                f"{variant.decisions:,}",
-                *_rate_cells(variant.rate, axis),
-            )
-        table.add_section()
-        table.add_row(Text("all of them", "dim"), "", "", "", *_rate_cells(segment.learning, axis))
-        table.add_row(Text("holdout", "dim"), "", "", "", *_rate_cells(segment.holdout, axis))
-        console.print(table)
+        console.print(_segment_table(segment, axis))
     outcomes = ", ".join(f"{n:,} {kind}" for kind, n in report.outcomes.items())
     say(console, f"outcomes in time: {outcomes or 'none yet'}")
 
 
+def _segment_table(segment: SegmentReport, axis: Axis) -> Table:
+    from optimizer.demo.show import percent
+
+    title = Text.assemble("segment ", (segment.segment_id, "bold"))
+    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("variant", overflow="fold")
+    for name in ("share", "P(best)", "successes"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column(str(axis), no_wrap=True)
+    table.add_column("rate in %, 95 %", no_wrap=True)
+    for variant in segment.variants:
+        table.add_row(
+            Text(variant.variant_id),
+            percent(variant.allocation),
+            percent(variant.p_best),
+            *_rate_cells(variant.rate, axis),
+        )
+    table.add_section()
+    table.add_row(Text("all of them", "dim"), "", "", *_rate_cells(segment.learning, axis))
+    table.add_row(Text("holdout", "dim"), "", "", *_rate_cells(segment.holdout, axis))
+    return table
+
+
 def _rate_cells(rate: Rate, axis: Axis) -> tuple[str, str, str]:
     if rate.rate is None:
-        return "0", "0", "no trials yet"
-    numbers = f"{rate.rate:6.2%}  ({rate.low:.2%} to {rate.high:.2%})"
-    return f"{rate.trials:,}", f"{rate.positives:,}", f"{axis.bar(rate.low, rate.rate, rate.high)} {numbers}"
+        return "0 of 0", "", "no trials yet"
+    digits = 1 if rate.high >= 0.1 else 2
+    point, low, high = (f"{100 * value:.{digits}f}" for value in (rate.rate, rate.low, rate.high))
+    return (
+        f"{rate.positives:,} of {rate.trials:,}",
+        axis.bar(rate.low, rate.rate, rate.high),
+        f"[bold]{point}[/bold] ({low} to {high})",
+    )

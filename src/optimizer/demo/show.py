@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Any
 
 import numpy as np
+from rich import box
 from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -16,6 +17,7 @@ from optimizer.demo.history import VARIANTS
 from optimizer.demo.replay import Replay
 
 BAR_WIDTH = 24
+_ROOMY = 96  # columns of a terminal that has room to spare
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +56,10 @@ class Axis:
     width: int = BAR_WIDTH
 
     @classmethod
-    def over(cls, values: Iterable[float], *, zero: bool = False) -> Axis:
+    def over(cls, values: Iterable[float], *, zero: bool = False, width: int = BAR_WIDTH) -> Axis:
         """The axis of these rates, in whole percents; from 0 if so wanted."""
         low, high = min(values := [*values], default=0.0), max(values, default=1.0)
-        return cls(0.0 if zero else floor(100 * low) / 100, max(ceil(100 * high), 1) / 100)
+        return cls(0.0 if zero else floor(100 * low) / 100, max(ceil(100 * high), 1) / 100, width)
 
     def place(self, value: float) -> int:
         """The column of a value; values beyond an end stand at it."""
@@ -165,34 +167,34 @@ def result_json(replay: Replay, verified: dict[str, Any], source: str) -> dict[s
     }
 
 
-def result_table(replay: Replay, rewarded: str) -> Table:
-    """Segments, what they get and what came of it."""
+def result_table(replay: Replay, rewarded: str, width: int = 100) -> Table:
+    """Segments, what they get and what came of it, in 76 columns or more."""
     results = segment_results(replay)
-    axis = Axis.over(rate for one in results for rate in (one.low, one.high, one.uniform, one.best[1]))
-    table = Table(title=f"{rewarded.capitalize()} rate of the customers whose real mail the service chose as well")
-    table.add_column("segment")
-    table.add_column("customers", justify="right")
-    table.add_column("sends now")
-    table.add_column("trials", justify="right")
-    table.add_column(f"{rewarded} rate, 95 % interval\n{axis}")
-    table.add_column("equal │\nsplit  ", justify="right")
-    table.add_column("lift", justify="right")
-    table.add_column("best single\nmail", justify="right")
+    if len(results) == 2:  # one segment is everyone
+        results = [replace(results[0], segment="everyone")]
+    axis = Axis.over(
+        (rate for one in results for rate in (one.low, one.high, one.uniform, one.best[1])),
+        width=min(max(width - 69, 18), 40),
+    )
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 2 if width >= _ROOMY else 0, 1, 0),
+        caption=f"● {rewarded} rate   ━ its 95 % interval   │ what an equal split earns",
+        caption_justify="left",
+    )
+    for heading in ("segment\n", "sends now\n", f"{rewarded} rate\n{axis}"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("equal split\nlift", "best mail\nafterwards"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for one in results:
-        if one is results[-1] and len(results) > 2:
-            table.add_section()
-        elif one is results[-1]:
-            break
         shares = sorted(one.allocation.items(), key=lambda pair: -pair[1])
         table.add_row(
-            Text(one.segment, "bold"),
-            f"{one.customers:,}",
+            f"[bold]{one.segment}[/bold]\n{one.customers:,} customers\n{one.trials:,} trials",
             "\n".join(f"{percent(share, 0):>5} {variant}" for variant, share in shares) or "as above",
-            f"{one.trials:,}",
             f"{axis.bar(one.low, one.rate, one.high, one.uniform)}\n"
-            f"[bold]{percent(one.rate)}[/bold]  ({percent(one.low)} to {percent(one.high)})",
-            percent(one.uniform),
-            Text(f"{100 * one.lift:+.0f} %", "green" if one.lift > 0 else "red"),
+            f"[bold]{percent(one.rate)}[/bold]\n{percent(one.low)} to {percent(one.high)}",
+            f"{percent(one.uniform)}\n[{'green' if one.lift > 0 else 'red'}]{100 * one.lift:+.0f} %[/]",
             f"{percent(one.best[1])}\n{one.best[0]}",
         )
     return table

@@ -18,7 +18,7 @@ from optimizer.strategy.documents import (
     campaign_period,
     effective_policy,
 )
-from optimizer.strategy.rules import SegmentRules, segment_rules
+from optimizer.strategy.rules import SegmentRules
 from optimizer.strategy.variants import Variant, control_variant, variants
 
 
@@ -65,7 +65,7 @@ def compile_tactic(
         approvals: ``(campaign id, variant id, content hash)`` of everything that was ever approved.
     """
     arms = variants(campaign)
-    rules = segment_rules(strategy, campaign)
+    rules = SegmentRules(strategy, campaign)
     starts_at, ends_at = campaign_period(strategy, campaign)
     objective = next(o for o in strategy.objectives if o.id == campaign.serves)
     policy = effective_policy(strategy, campaign)

@@ -35,6 +35,7 @@ def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: s
     Every campaign gets a snapshot under the new version in the same transaction, so no decision ever meets documents
     without one.
     """
+    ledger.revisions.hold(DOCUMENTS)
     latest = ledger.versions.latest()
     changed = latest is None or latest.digest != workspace.digest
     version = 1 if latest is None else latest.version + int(changed)

@@ -81,8 +81,11 @@ class GroupCommit:
             batch, running = self._take()
             if batch:
                 self._commit(batch)
-                with self._lock:
-                    self._waiting -= sum(len(work.items) for work in batch)
+                self._done(batch)
+
+    def _done(self, batch: Sequence[_Work]) -> None:
+        with self._lock:
+            self._waiting -= sum(len(work.items) for work in batch)
 
     def _take(self) -> tuple[list[_Work], bool]:
         """Everything that waits, up to a bound; waits for the first."""
@@ -95,9 +98,12 @@ class GroupCommit:
                 break
             if work is None:
                 return batch, False
-            work.future.set_running_or_notify_cancel()  # whoever waits may leave, but can no longer cancel it
-            batch.append(work)
-            n_items += len(work.items)
+            # Whoever waits may have left already; from here on they may leave, but can no longer cancel it.
+            if work.future.set_running_or_notify_cancel():
+                batch.append(work)
+                n_items += len(work.items)
+            else:
+                self._done([work])
         return batch, True
 
     def _commit(self, batch: Sequence[_Work]) -> None:

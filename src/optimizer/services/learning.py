@@ -6,7 +6,7 @@ from optimizer.domain.instants import Instant
 from optimizer.domain.snapshot import Snapshot
 from optimizer.engine.learning import differs, evidence_of, learn
 from optimizer.engine.tactic import Tactic
-from optimizer.services.live import SNAPSHOTS, Live
+from optimizer.services.live import DOCUMENTS, SNAPSHOTS, Live
 from optimizer.storage.store import Ledger
 
 
@@ -16,6 +16,8 @@ def learn_campaign(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -
     Raises:
         NotFound: no such campaign.
     """
+    # Nobody applies other documents, or learns, between what is read here and what is written.
+    ledger.revisions.hold(DOCUMENTS)
     return learn_tactic(ledger, live.at(ledger).tactic(campaign_id), now)
 
 

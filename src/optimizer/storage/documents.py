@@ -151,6 +151,11 @@ class Revisions:
             {"name": name, "number": 1, "value": ""},
         )
 
+    def hold(self, name: str) -> None:
+        """Keep other transactions from counting or holding this counter until this one ends."""
+        self.value(name, "")
+        self._connection.execute(sa.select(_REVISIONS.c.number).where(_REVISIONS.c.name == name).with_for_update())
+
     def value(self, name: str, first: str) -> str:
         """The value kept under a name; `first` is kept if there was none."""
         statement = upsert(self._connection, RevisionRow).on_conflict_do_nothing(index_elements=["name"])

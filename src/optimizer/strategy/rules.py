@@ -155,7 +155,7 @@ class SegmentRules:
         attribute_names: the attributes the rules look at.
     """
 
-    def __init__(self, campaign: Campaign, strategy: Strategy) -> None:
+    def __init__(self, strategy: Strategy, campaign: Campaign) -> None:
         declared = strategy.attributes
         segments = campaign.segments or ()
         include = campaign.everyone_else == "include"
@@ -208,8 +208,3 @@ class SegmentRules:
             column[:] = values
             columns[name] = column
         return columns
-
-
-def segment_rules(strategy: Strategy, campaign: Campaign) -> SegmentRules:
-    """A campaign's compiled segments."""
-    return SegmentRules(campaign, strategy)

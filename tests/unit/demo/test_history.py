@@ -59,9 +59,7 @@ def test_the_same_seed_gives_the_same_history_in_the_same_order() -> None:
     assert not one.equals(generated_history(3).shuffled(4, 1_000).customers)
 
 
-def test_without_a_file_the_history_says_that_it_is_generated(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_file_the_history_says_that_it_is_generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("optimizer.demo.history.BESIDE_THE_REPOSITORY", tmp_path)
     history = load_history(tmp_path, seed=1)
     assert not history.is_real

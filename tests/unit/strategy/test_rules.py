@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.strategy.documents import Campaign, Strategy
-from optimizer.strategy.rules import SegmentRules, segment_rules
+from optimizer.strategy.rules import SegmentRules
 from optimizer.strategy.workspace import Workspace
 
 DECLARED = {
@@ -39,7 +39,7 @@ def rules(*whens: dict[str, Any], everyone_else: str = "exclude") -> SegmentRule
     }
     if whens:
         campaign["segments"] = [{"id": f"s{index}", "when": when} for index, when in enumerate(whens)]
-    return segment_rules(STRATEGY, Campaign.model_validate(campaign))
+    return SegmentRules(STRATEGY, Campaign.model_validate(campaign))
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_several_bounds_mean_all_of_them(condition: dict[str, float], value: flo
 
 def test_the_rules_of_a_workspace_compile(read: Callable[..., Workspace]) -> None:
     workspace = read()
-    compiled = SegmentRules(workspace.campaigns["winback"], workspace.strategy)
+    compiled = SegmentRules(workspace.strategy, workspace.campaigns["winback"])
     assert compiled.segment_ids == ("loyal", "lapsed", "everyone-else")
     assert compiled.attribute_names == ("days", "newsletter", "country")
     assert compiled.of({"days": 120, "newsletter": True, "country": "US"}) == 0
