@@ -288,9 +288,7 @@ class House:
 
     def trials(self, campaign: str = "winback", metric: str = "reward:buy") -> tuple[int, int, int]:
         """Trials, positives and total reward (in units) of the whole campaign's learning group."""
-        sums = [
-            s for cell, s in self.statistics(campaign).items() if (cell.metric, cell.group) == (metric, "learning")
-        ]
+        sums = [s for cell, s in self.statistics(campaign).items() if (cell.metric, cell.group) == (metric, "learning")]
         return (
             sum(n for n, _, _ in sums),
             sum(positives for _, positives, _ in sums),
@@ -444,9 +442,7 @@ def serving(deployment: Deployment) -> Iterator[str]:
 def service_on(deployment: Deployment, files: Mapping[str, str] = FILES) -> Iterator[Service]:
     """A server with documents in force and a client with a key of every scope."""
     with deployment.store.writing() as ledger:
-        apply_workspace(
-            ledger, read_workspace(files), actor="tester", note="test", now=time.time_ns() // 1_000
-        )
+        apply_workspace(ledger, read_workspace(files), actor="tester", note="test", now=time.time_ns() // 1_000)
     key = deployment.create_key("test", list(Scope))
     headers = {"Authorization": f"Bearer {key}"}
     with serving(deployment) as url, httpx.Client(base_url=url, headers=headers, timeout=30) as client:

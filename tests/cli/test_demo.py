@@ -15,7 +15,7 @@ from optimizer.errors import Unavailable
 
 def test_the_main_job_works_end_to_end(tmp_path: Path, command: list[str], run: Any) -> None:
     kept = tmp_path / "kept"
-    arguments = ["demo", "--customers", "3000", "--seed", "5", "--batch", "300", "--json", "--keep", str(kept)]
+    arguments = ["demo", "--customers", "3000", "--seed", "5", "--batch", "500", "--json", "--keep", str(kept)]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)
@@ -47,11 +47,17 @@ def test_choices_are_made_in_the_documents(tmp_path: Path) -> None:
 def test_the_service_ends_when_driving_it_fails(tmp_path: Path) -> None:
     write_workspace(tmp_path, objective="visit", segments=True, floor=None, seed=1)
     key = put_in_force(tmp_path)
-    with pytest.raises(KeyboardInterrupt), service(tmp_path, key) as client:
-        url = client.base_url
-        raise KeyboardInterrupt
+    urls = []
+
+    def drive() -> None:
+        with service(tmp_path, key) as client:
+            urls.append(client.base_url)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        drive()
     with pytest.raises(httpx.ConnectError):
-        httpx.get(url)
+        httpx.get(urls[0])
 
 
 def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:

@@ -5,6 +5,9 @@ from typing import Any
 
 import pytest
 
+from optimizer.cli.documents import STATE
+from optimizer.deployment import STATE_FOLDER
+
 
 def change(path: Path, old: str, new: str) -> None:
     text = path.read_text()
@@ -30,6 +33,10 @@ def test_init_points_editors_to_schemas_that_are_there(workspace: Path) -> None:
 def test_init_keeps_state_private_and_out_of_version_control(workspace: Path) -> None:
     assert stat.S_IMODE((workspace / ".optimizer").stat().st_mode) == 0o700
     assert ".optimizer/*" in (workspace / ".gitignore").read_text().splitlines()
+
+
+def test_init_and_the_deployment_mean_the_same_folder() -> None:
+    assert STATE == STATE_FOLDER
 
 
 def test_init_says_what_comes_next(tmp_path: Path, run: Any) -> None:

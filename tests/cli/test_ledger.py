@@ -129,9 +129,7 @@ def test_a_ledger_that_cannot_be_opened_is_one_clear_message(workspace: Path, ru
     assert "Traceback" not in refused.err
 
 
-def test_the_workspace_may_come_from_the_environment(
-    in_force: Path, run: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_workspace_may_come_from_the_environment(in_force: Path, run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPTIMIZER_WORKSPACE", str(in_force))
     assert run("ledger", "verify").code == 0
 

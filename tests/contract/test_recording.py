@@ -222,9 +222,7 @@ def test_the_window_moves_with_the_earliest_exposure(house: Any) -> None:
 
 
 def test_holdouts_and_their_outcomes_are_counted_apart(house: Any) -> None:
-    held = next(
-        a.decision for n in range(1_000) if (a := house.decided(f"p{n}")).decision.group == "campaign_holdout"
-    )
+    held = next(a.decision for n in range(1_000) if (a := house.decided(f"p{n}")).decision.group == "campaign_holdout")
     house.recorded(held.decision_id)
     earned = {c.group: s for c, s in house.statistics().items() if c.metric == "reward:buy" and s[1]}
     assert earned == {"campaign_holdout": (1, 1, 1_000_000)}

@@ -141,7 +141,9 @@ def test_looking_for_no_decisions_or_unknown_ones_finds_none(store: Store) -> No
         assert ledger.outcomes.insert([]) == set()
 
 
-def test_more_decisions_than_a_stream_holds_at_once_are_inserted_found_and_streamed_in_order_of_their_id(store: Store) -> None:
+def test_more_decisions_than_a_stream_holds_at_once_are_inserted_found_and_streamed_in_order_of_their_id(
+    store: Store,
+) -> None:
     ids = [f"{n * 7919 % 5_200:05}" for n in range(5_200)]
     with store.writing() as ledger:
         assert ledger.decisions.insert([a_decision(id_) for id_ in ids]) == set(ids)

@@ -18,12 +18,12 @@ from optimizer.cli.terminal import (
     Command,
     JsonOption,
     emit,
-    end_on_sigterm,
     err,
     examples,
     fail,
     out,
     say,
+    unwound_by_sigterm,
 )
 
 
@@ -79,8 +79,8 @@ def demo(  # noqa: PLR0913, PLR0917 - one for each option
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    end_on_sigterm()
     with (
+        unwound_by_sigterm(),
         _folder(keep) as folder,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
@@ -100,6 +100,7 @@ def demo(  # noqa: PLR0913, PLR0917 - one for each option
         emit(result_json(done, verified, history.source))
     else:
         out().print(result_table(done, objective, out().width))
+        say(out(), "")
         out().print(verdict(done, verified, objective))
         if keep is not None:
             say(out(), f"Kept in {keep}; see more: optimizer report --workspace {keep}", "cyan")

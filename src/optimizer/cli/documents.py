@@ -39,6 +39,7 @@ STARTER = {
     "campaigns/winback.yaml": "campaigns/winback.yaml",
     ".gitignore": "gitignore",
 }
+STATE = ".optimizer"  # `optimizer.deployment.STATE_FOLDER`, without the second it takes to import
 SCHEMAS = ("strategy.schema.json", "campaign.schema.json")
 
 
@@ -65,18 +66,16 @@ def init(
     json: JsonOption = False,
 ) -> None:
     """Make a workspace that works: a strategy and a campaign, with comments that explain every part."""
-    from optimizer.deployment import STATE_FOLDER
-
     existing = [name for name in STARTER if (folder / name).exists()]
     if existing:
         fail(f"{folder}: found {', '.join(existing)} there; allowed a folder without them: nothing was changed", 2)
     source = files("optimizer.cli") / "starter"
     try:
         (folder / "campaigns").mkdir(parents=True, exist_ok=True)
-        (folder / STATE_FOLDER).mkdir(mode=0o700, exist_ok=True)
+        (folder / STATE).mkdir(mode=0o700, exist_ok=True)
         for name, packaged in STARTER.items():
             (folder / name).write_text((source / packaged).read_text("utf-8"), "utf-8")
-        _write_schemas(folder / STATE_FOLDER / "schemas")
+        _write_schemas(folder / STATE / "schemas")
     except OSError as error:
         fail(f"cannot write {error.filename}: {error.strerror}", 3)
     if json:

@@ -71,7 +71,7 @@ def _show(console: Console, report: CampaignReport) -> None:
         say(console, f"awaiting approval: {', '.join(campaign.awaiting_approval)}", "yellow")
     rates = (rate for s in report.segments for rate in (*(v.rate for v in s.variants), s.holdout) if rate.trials)
     names = max(map(len, campaign.variants))
-    axis = Axis.over((rate.high for rate in rates), zero=True, width=min(max(console.width - names - 60, 8), 40))
+    axis = Axis.over((rate.high for rate in rates), zero=True, width=min(max(console.width - names - 60, 10), 40))
     for segment in report.segments:
         console.print(_segment_table(segment, axis))
     outcomes = ", ".join(f"{n:,} {kind}" for kind, n in report.outcomes.items())

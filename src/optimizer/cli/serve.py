@@ -37,7 +37,7 @@ def serve(
     from optimizer.cli.logs import write_logs
 
     write_logs()
-    with _bound(host, port) as listener, opened(workspace) as deployment:
+    with opened(workspace) as deployment, _bound(host, port) as listener:
         url = _url(listener)
 
         def announce() -> None:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -29,6 +29,7 @@ from optimizer.services.keys import Scope
 OBJECTIVES = {"visit": "visits", "purchase": "purchases"}
 START_SECONDS = 30
 DRAIN_SECONDS = 30
+LAST_WORDS_SECONDS = 5
 VERIFY_SECONDS = 120
 
 
@@ -102,11 +103,7 @@ def service(folder: Path, key: str) -> Iterator[httpx.Client]:
         with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
             _wait_until_ready(client, process)
             yield client
-        process.send_signal(signal.SIGTERM)
-        if process.wait(DRAIN_SECONDS) != 0:
-            raise Unavailable(f"it ended with {process.returncode}")
-    except subprocess.TimeoutExpired:
-        raise Unavailable(f"the service did not end within {DRAIN_SECONDS} seconds; {_tail(log)}") from None
+        _drain(process)
     except (httpx.TransportError, Unavailable) as error:
         _end(process)
         raise Unavailable(f"{error}; the service's log: {_tail(log)}") from error
@@ -139,7 +136,8 @@ def _address(process: subprocess.Popen[bytes]) -> str:
     try:
         url: str = json.loads(lines.get(timeout=START_SECONDS))["url"]
     except (Empty, ValueError):
-        _end(process)  # by then it has said why
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(LAST_WORDS_SECONDS)
         raise Unavailable("it did not start") from None
     return url
 
@@ -154,6 +152,16 @@ def _wait_until_ready(client: httpx.Client, process: subprocess.Popen[bytes]) ->
             pass
         sleep(0.05)
     raise Unavailable("it did not become ready")
+
+
+def _drain(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        code = process.wait(DRAIN_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"it did not end within {DRAIN_SECONDS} seconds") from None
+    if code != 0:
+        raise Unavailable(f"it ended with {code}")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

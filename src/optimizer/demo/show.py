@@ -194,7 +194,7 @@ def result_table(replay: Replay, rewarded: str, width: int = 100) -> Table:
             "\n".join(f"{percent(share, 0):>5} {variant}" for variant, share in shares) or "as above",
             f"{axis.bar(one.low, one.rate, one.high, one.uniform)}\n"
             f"[bold]{percent(one.rate)}[/bold]\n{percent(one.low)} to {percent(one.high)}",
-            f"{percent(one.uniform)}\n[{'green' if one.lift > 0 else 'red'}]{100 * one.lift:+.0f} %[/]",
+            f"{percent(one.uniform)}\n[{'green' if one.lift > 0 else 'red'}]{round(100 * one.lift):+d} %[/]",
             f"{percent(one.best[1])}\n{one.best[0]}",
         )
     return table

@@ -95,20 +95,35 @@ def choose(tactic: Tactic, table: AllocationTable, contacts: Contacts, now: Inst
     return choices
 
 
-def recompute(decision: Decision, snapshot: Snapshot | None, u: float) -> tuple[str | None, float | None]:
-    """Variant and propensity of a past decision, from its snapshot and request alone.
+def recompute(
+    tactic: Tactic, snapshot: Snapshot | None, decision: Decision, u: float, strategy_hash: float, campaign_hash: float
+) -> tuple[str | None, Group, str | None, float | None]:
+    """Segment, group, variant and propensity of a past decision, from its request and its snapshot.
+
+    What the rules of that moment had removed is taken from the decision: approvals and the clock have moved on since.
 
     Args:
+        tactic: the campaign as the documents of the decision had it.
+        snapshot: the snapshot the decision was drawn from; None when nothing was drawn.
         decision: the decision as the ledger has it.
-        snapshot: the snapshot it names; None when it names none.
-        u: the hash of its campaign, recipient and request.
+        u: hash of its request in [0, 1), as in `Contacts`; likewise the others.
+        strategy_hash: hash of its recipient.
+        campaign_hash: hash of its campaign and recipient.
     """
-    if snapshot is None or decision.segment_id is None:
-        return decision.variant_id, decision.propensity
-    eligible = np.array([variant_id not in decision.blocked for variant_id in snapshot.variant_ids])
-    row = AllocationTable(snapshot).row(snapshot.segment_ids.index(decision.segment_id), eligible)
-    arm = int(draw(row.allocation, np.float64(u)))
-    return snapshot.variant_ids[arm], float(row.allocation[arm])
+    segment = tactic.rules.of(decision.attributes)
+    group = GROUPS[groups(tactic.shares, np.array([strategy_hash]), np.array([campaign_hash]))[0]]
+    if segment < 0:
+        return None, group, None, None
+    segment_id = tactic.rules.segment_ids[segment]
+    if snapshot is not None:
+        eligible = np.array([variant_id not in decision.blocked for variant_id in snapshot.variant_ids])
+        row = AllocationTable(snapshot).row(segment, eligible)
+        arm = int(draw(row.allocation, np.float64(u)))
+        return segment_id, group, snapshot.variant_ids[arm], float(row.allocation[arm])
+    control = None if tactic.control is None else tactic.variant_ids[tactic.control]
+    if GROUPS.index(group) == LEARNING or control is None or control in decision.blocked:
+        return segment_id, group, None, None
+    return segment_id, group, control, 1.0
 
 
 def _outside(group: Group) -> Choice:

@@ -12,8 +12,9 @@ from optimizer.domain.instants import Instant
 from optimizer.engine.assessment import contributions
 from optimizer.engine.choosing import Contacts, choose
 from optimizer.errors import InvalidRequest, NotFound, OptimizerError
-from optimizer.policy.draw import decision_hash, recipient_key, unit_hash
+from optimizer.policy.draw import recipient_key
 from optimizer.services.live import Live, Loaded
+from optimizer.services.proving import Chances, chances
 from optimizer.storage.store import Ledger
 from optimizer.strategy.attributes import check_attributes
 from optimizer.strategy.variants import Variant
@@ -51,8 +52,11 @@ class _Asked:
 
     request: DecisionRequest
     recipient_key: str
-    decision_id: str
-    u: float
+    chance: Chances
+
+    @property
+    def decision_id(self) -> str:
+        return self.chance.decision_id
 
 
 def decide(
@@ -77,7 +81,7 @@ def decide(
     profiles = ledger.recipients.of([one.recipient_key for one in usable.values()])
     new: list[Decision] = []
     for campaign_id, some in by_campaign.items():
-        new += _decisions(live, loaded, campaign_id, some, profiles, now)
+        new += _decisions(loaded, campaign_id, some, profiles, now)
 
     written = ledger.decisions.insert(new)
     for decision in new:
@@ -100,8 +104,7 @@ def answer(ledger: Ledger, live: Live, decision: Decision) -> Answer:
 
 def _hashed(secret: bytes, request: DecisionRequest) -> _Asked:
     key = recipient_key(secret, request.recipient)
-    decision_id, u = decision_hash(secret, request.campaign_id, key, request.request_id)
-    return _Asked(request, key, decision_id, u)
+    return _Asked(request, key, chances(secret, request.campaign_id, key, request.request_id))
 
 
 def _problem(loaded: Loaded, request: DecisionRequest) -> OptimizerError | None:
@@ -109,13 +112,11 @@ def _problem(loaded: Loaded, request: DecisionRequest) -> OptimizerError | None:
         loaded.tactic(request.campaign_id)
     except NotFound as error:
         return error
-    assert loaded.workspace is not None  # noqa: S101 - a tactic was found in it
-    findings = check_attributes(loaded.workspace.strategy.attributes, request.attributes)
+    findings = check_attributes(loaded.declared, request.attributes)
     return InvalidRequest(*findings) if findings else None
 
 
 def _decisions(
-    live: Live,
     loaded: Loaded,
     campaign_id: str,
     some: Sequence[_Asked],
@@ -123,15 +124,15 @@ def _decisions(
     now: Instant,
 ) -> list[Decision]:
     tactic, table = loaded.tactics[campaign_id], loaded.tables[campaign_id]
-    attributes = [{**profiles.get(one.recipient_key, {}), **one.request.attributes} for one in some]
+    attributes = [
+        {**_declared_only(loaded, profiles.get(one.recipient_key, {})), **one.request.attributes} for one in some
+    ]
     contacts = Contacts(
         attributes=attributes,
         excluded=[one.request.excluded for one in some],
-        u=np.array([one.u for one in some]),
-        strategy_hash=np.array([unit_hash(live.secret, "strategy-holdout", one.recipient_key) for one in some]),
-        campaign_hash=np.array(
-            [unit_hash(live.secret, "campaign-holdout", campaign_id, one.recipient_key) for one in some]
-        ),
+        u=np.array([one.chance.u for one in some]),
+        strategy_hash=np.array([one.chance.strategy for one in some]),
+        campaign_hash=np.array([one.chance.campaign for one in some]),
     )
     return [
         Decision(
@@ -156,3 +157,8 @@ def _decisions(
         )
         for one, choice, seen in zip(some, choose(tactic, table, contacts, now), attributes, strict=True)
     ]
+
+
+def _declared_only(loaded: Loaded, profile: Attributes) -> Attributes:
+    """A stored profile without what the documents in force no longer declare."""
+    return {name: value for name, value in profile.items() if name in loaded.declared}

@@ -11,10 +11,9 @@ from optimizer.domain.outcome import Outcome
 from optimizer.domain.reasons import Block
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.assessment import Assessment, assess
-from optimizer.engine.choosing import recompute
 from optimizer.errors import NotFound
-from optimizer.policy.draw import decision_hash
 from optimizer.services.live import Live
+from optimizer.services.proving import chances, comes_out_the_same
 from optimizer.storage.store import Ledger
 
 
@@ -46,7 +45,7 @@ class Explanation:
     Attributes:
         u: where the draw fell in [0, 1): the hash of campaign, recipient and request.
         config_hash: of the snapshot; None when nothing was drawn.
-        same: recomputing the decision from snapshot and request gives the same variant and propensity.
+        same: recomputing the decision from snapshot and request gives the same segment, group, variant and propensity.
         outcomes: what was reported since.
         assessment: what the decision amounts to so far.
     """
@@ -82,17 +81,17 @@ def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
     """
     decision = find_decision(ledger, decision_id)
     snapshot = None if decision.snapshot_id is None else ledger.snapshots.get(decision.snapshot_id)
-    _, u = decision_hash(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
+    chance = chances(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
     outcomes = ledger.outcomes.of([decision_id]).get(decision_id, [])
     table = None if snapshot is None else AllocationTable(snapshot)
     return Explanation(
         decision=decision,
-        u=u,
+        u=chance.u,
         config_hash=None if snapshot is None else snapshot.config_hash,
         floor=None if snapshot is None else snapshot.floor,
         cap=None if snapshot is None else snapshot.cap,
         variants=() if table is None else _variants(decision, table),
-        same=recompute(decision, snapshot, u) == (decision.variant_id, decision.propensity),
+        same=comes_out_the_same(ledger, live, decision, snapshot),
         outcomes=tuple(sorted(outcomes, key=lambda o: (o.occurred_at, o.event_id))),
         assessment=assess(live.reward_rule(ledger, decision), decision, outcomes),
     )

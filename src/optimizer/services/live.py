@@ -16,6 +16,7 @@ from optimizer.engine.assessment import RewardRule
 from optimizer.engine.tactic import Tactic, compile_tactic
 from optimizer.errors import NotFound
 from optimizer.storage.store import Ledger
+from optimizer.strategy.audience import Attribute
 from optimizer.strategy.variants import Variant
 from optimizer.strategy.workspace import Workspace, read_workspace
 
@@ -32,6 +33,11 @@ class Loaded:
     workspace: Workspace | None
     tactics: Mapping[str, Tactic]
     tables: Mapping[str, AllocationTable]
+
+    @property
+    def declared(self) -> Mapping[str, Attribute]:
+        """The attributes the documents declare."""
+        return {} if self.workspace is None else self.workspace.strategy.attributes
 
     def tactic(self, campaign_id: str) -> Tactic:
         """The campaign, compiled.

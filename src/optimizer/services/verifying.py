@@ -11,9 +11,8 @@ from optimizer.domain.outcome import Outcome
 from optimizer.domain.snapshot import Snapshot
 from optimizer.domain.statistics import ZERO, Cell, Sums, Tally
 from optimizer.engine.assessment import RewardRule, fold
-from optimizer.engine.choosing import recompute
-from optimizer.policy.draw import decision_hash
 from optimizer.services.live import Live
+from optimizer.services.proving import comes_out_the_same
 from optimizer.storage.store import Ledger
 
 # Counts and sums are integers and compared exactly. Sums of squares are floats whose last digits depend on the order.
@@ -26,7 +25,7 @@ class Verification:
 
     Attributes:
         mismatches: cells whose stored sums are not those of the fold, as ``(cell, stored, folded)``.
-        recomputed: past decisions whose variant and propensity were recomputed.
+        recomputed: past decisions that were recomputed from snapshot and request.
         differing: ids of those that came out differently.
     """
 
@@ -112,12 +111,6 @@ def _differing(ledger: Ledger, live: Live, decisions: Sequence[Decision]) -> tup
         if decision.snapshot_id is not None and decision.snapshot_id not in snapshots:
             snapshots[decision.snapshot_id] = ledger.snapshots.get(decision.snapshot_id)
         snapshot = None if decision.snapshot_id is None else snapshots[decision.snapshot_id]
-        decision_id, u = decision_hash(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
-        gone = snapshot is None and decision.snapshot_id is not None
-        if (
-            gone
-            or decision_id != decision.decision_id
-            or recompute(decision, snapshot, u) != (decision.variant_id, decision.propensity)
-        ):
+        if not comes_out_the_same(ledger, live, decision, snapshot):
             differing.append(decision.decision_id)
     return tuple(differing)

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ def test_batches_grow_slowly_and_hold_everyone(n: int) -> None:
     sizes = list(batch_sizes(n, 300))
     assert sum(sizes) == n
     assert sizes[0] == min(n, 300)
-    assert all(later <= 1.11 * earlier for earlier, later in zip(sizes, sizes[1:], strict=False))
+    assert all(later <= 1.11 * earlier for earlier, later in pairwise(sizes))
     assert max(sizes) <= 3_000
 
 

@@ -1,0 +1,57 @@
+"""Prove: a past decision comes out the same again, from its snapshot, its request and the secret alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from optimizer.domain.decision import Decision
+from optimizer.domain.snapshot import Snapshot
+from optimizer.engine.choosing import recompute
+from optimizer.policy.draw import decision_hash, unit_hash
+from optimizer.services.live import Live
+from optimizer.storage.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Chances:
+    """Everything about a request that is left to chance: hashes of what it names, so they never change.
+
+    Attributes:
+        decision_id: identity of the decision.
+        u: in [0, 1), where the draw falls.
+        strategy, campaign: in [0, 1), where the recipient falls for the strategy's and the campaign's holdout.
+    """
+
+    decision_id: str
+    u: float
+    strategy: float
+    campaign: float
+
+
+def chances(secret: bytes, campaign_id: str, recipient_key: str, request_id: str) -> Chances:
+    """The chances of one request."""
+    decision_id, u = decision_hash(secret, campaign_id, recipient_key, request_id)
+    return Chances(
+        decision_id,
+        u,
+        strategy=unit_hash(secret, "strategy-holdout", recipient_key),
+        campaign=unit_hash(secret, "campaign-holdout", campaign_id, recipient_key),
+    )
+
+
+def comes_out_the_same(ledger: Ledger, live: Live, decision: Decision, snapshot: Snapshot | None) -> bool:
+    """Whether id, segment, group, variant and propensity are computed again, bit for bit.
+
+    Args:
+        ledger: gives the documents the decision was made under.
+        live: gives the secret.
+        decision: the decision as the ledger has it.
+        snapshot: the snapshot it names; None when it names none, or one that is gone.
+    """
+    if snapshot is None and decision.snapshot_id is not None:
+        return False
+    chance = chances(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
+    tactic = live.edition(ledger, decision.strategy_version)[decision.campaign_id]
+    again = recompute(tactic, snapshot, decision, chance.u, chance.strategy, chance.campaign)
+    recorded = (decision.segment_id, decision.group, decision.variant_id, decision.propensity)
+    return chance.decision_id == decision.decision_id and again == recorded
