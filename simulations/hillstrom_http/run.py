@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from optimizer.demo.history import find_file, read_history
 from optimizer.demo.job import Choices, do_main_job
-from optimizer.demo.show import counted_alike, segment_results
+from optimizer.demo.results import counted_alike, segment_results
 
 SEEDS = (1, 2, 3, 4, 5, 6, 7, 8)
 RESULT = Path(__file__).parent / "result.json"

@@ -238,3 +238,12 @@ def test_sums_of_the_largest_amounts_stay_exact(house: Any) -> None:
     (total,) = [s[2] for c, s in house.statistics().items() if c.metric == "outcome:refund"]
     assert total == -2_000 * largest
     assert house.verify().clean
+
+
+@pytest.mark.xfail(reason="sums of squares are floats: what a large value took away does not come back", strict=True)
+def test_a_large_order_that_is_refunded_leaves_no_trace_in_the_sums_of_squares(house: Any) -> None:
+    small, large = house.learning(2, "newsletter", excluded=("long:morning", "long:evening", "short:evening"))
+    house.recorded(small.decision.decision_id, "purchase", value=19_930_000)
+    house.recorded(large.decision.decision_id, "purchase", value=1_234_567_890_000, event_id="large")
+    house.recorded(large.decision.decision_id, "refund", reverses="large")
+    assert house.verify().clean

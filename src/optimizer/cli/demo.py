@@ -63,9 +63,10 @@ def demo(  # noqa: PLR0913, PLR0917 - one for each option
     Each customer of the history gets a decision. Where it agrees with the mail they were sent in 2008, their real
     outcomes are reported; otherwise the decision is withdrawn. The service learns, and the mail that works wins.
     """
+    from optimizer.cli.demo_tables import result_table, verdict
     from optimizer.demo.history import load_history
     from optimizer.demo.job import Choices, do_main_job
-    from optimizer.demo.show import counted_alike, result_json, result_table, verdict
+    from optimizer.demo.results import counted_alike, result_json
 
     chosen = secrets.randbelow(1_000_000) if seed is None else seed
     history = load_history(data, chosen).shuffled(chosen, customers)

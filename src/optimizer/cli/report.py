@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.cli.axis import Axis, percent
 from optimizer.cli.opening import opened
 from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, emit, examples, out, say
 
 if TYPE_CHECKING:
-    from optimizer.demo.show import Axis
     from optimizer.services.summaries import CampaignReport, Rate, SegmentReport
 
 
@@ -51,7 +51,6 @@ def report(
 
 
 def _show(console: Console, report: CampaignReport) -> None:
-    from optimizer.demo.show import Axis
     from optimizer.domain.instants import moment
 
     campaign = report.campaign
@@ -79,8 +78,6 @@ def _show(console: Console, report: CampaignReport) -> None:
 
 
 def _segment_table(segment: SegmentReport, axis: Axis) -> Table:
-    from optimizer.demo.show import percent
-
     title = Text.assemble("segment ", (segment.segment_id, "bold"))
     table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("variant", overflow="fold")
@@ -89,12 +86,13 @@ def _segment_table(segment: SegmentReport, axis: Axis) -> Table:
     table.add_column(str(axis), no_wrap=True)
     table.add_column("rate in %, 95 %", no_wrap=True)
     for variant in segment.variants:
-        table.add_row(
-            Text(variant.variant_id),
-            percent(variant.allocation),
-            percent(variant.p_best),
-            *_rate_cells(variant.rate, axis),
-        )
+        successes, bar, rate = _rate_cells(variant.rate, axis)
+        if variant.removed_by is None:
+            shares = percent(variant.allocation), percent(variant.p_best)
+            table.add_row(Text(variant.variant_id), *shares, successes, bar, rate)
+        else:
+            reason = variant.removed_by.replace("_", " ")
+            table.add_row(Text(variant.variant_id, "dim"), "-", "-", successes, bar, f"{rate} · {reason}")
     table.add_section()
     table.add_row(Text("all of them", "dim"), "", "", *_rate_cells(segment.learning, axis))
     table.add_row(Text("holdout", "dim"), "", "", *_rate_cells(segment.holdout, axis))

@@ -9,11 +9,12 @@ from enum import StrEnum
 import numpy as np
 
 from optimizer.domain.instants import Instant
-from optimizer.domain.reasons import Group
+from optimizer.domain.reasons import Block, Group
 from optimizer.domain.statistics import DECIDED, NOTHING, ZERO, Cell, Sums, reward_metric
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.tactic import Tactic
 from optimizer.errors import Conflict
+from optimizer.guardrails.eligibility import blocked, blocks
 from optimizer.policy.beta_bernoulli import BetaPosterior
 from optimizer.services.live import Live, Loaded
 from optimizer.storage.store import Ledger
@@ -70,9 +71,15 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class VariantReport:
-    """One variant in one segment, learning group only."""
+    """One variant in one segment, learning group only.
+
+    Attributes:
+        removed_by: the rule that keeps it from being chosen now; None if it can be.
+        p_best: among the variants that are approved and meant for the segment, likewise `allocation`.
+    """
 
     variant_id: str
+    removed_by: Block | None
     decisions: int
     rate: Rate
     mean_reward: float | None
@@ -159,7 +166,7 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campai
         objective_why=objective.why,
         reward_outcome=objective.reward.outcome,
         segments=tuple(
-            _segment_report(tactic, loaded.tables[campaign_id], segment, cells)
+            _segment_report(tactic, loaded.tables[campaign_id], segment, cells, now)
             for segment in range(len(tactic.rules.segment_ids))
         ),
         outcomes=dict(sorted(outcomes.items())),
@@ -197,13 +204,15 @@ def _may_be_chosen(tactic: Tactic, segment: int) -> np.ndarray[tuple[int], np.dt
 
 
 def _segment_report(
-    tactic: Tactic, table: AllocationTable, segment: int, cells: list[tuple[Cell, Sums]]
+    tactic: Tactic, table: AllocationTable, segment: int, cells: list[tuple[Cell, Sums]], now: Instant
 ) -> SegmentReport:
     segment_id = tactic.rules.segment_ids[segment]
     reward = reward_metric(tactic.reward_rule.objective_id)
     here = [(cell, sums) for cell, sums in cells if cell.segment_id == segment_id]
     learning = [(cell, sums) for cell, sums in here if cell.group == Group.LEARNING]
     row = table.row(segment, _may_be_chosen(tactic, segment))
+    nobody_excluded = np.zeros((1, len(tactic.variants)), bool)
+    removed = blocked(blocks(tactic.limits, np.array([segment]), nobody_excluded, now)[0], tactic.variant_ids)
     variants = []
     for arm, variant in enumerate(tactic.variants):
         mine = [
@@ -215,6 +224,7 @@ def _segment_report(
         variants.append(
             VariantReport(
                 variant_id=variant.variant_id,
+                removed_by=removed.get(variant.variant_id),
                 decisions=_total(mine, DECIDED).n,
                 rate=_rate(earned),
                 mean_reward=earned.total / earned.n / 1e6 if earned.n else None,

@@ -43,6 +43,7 @@ _ADVICE = (
     ("scanning a quoted scalar", "a closing quote"),
     ("escape", "text in single quotes, or a backslash written twice"),
     ("expected ',' or", "a comma between items and a closing bracket"),
+    ("found character '\\t'", "spaces; a tab stands here"),
     ("cannot start any token", "text in quotes when it begins with @, ` or %"),
     ("document start", "one document that begins with a key"),
     ("sequence entries are not allowed", 'a list whose items each begin a line with "- "'),

@@ -237,6 +237,7 @@ class VariantReportOut(_Out):
     """One variant in one segment, learning group only."""
 
     variant: str
+    removed_by: Block | None = Field(description="The rule that keeps it from being chosen now; null if it can be.")
     decisions: int
     rate: RateOut
     mean_reward: float | None

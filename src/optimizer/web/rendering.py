@@ -110,6 +110,7 @@ def report_json(report: CampaignReport) -> dict[str, Any]:
                 "variants": [
                     {
                         "variant": variant.variant_id,
+                        "removed_by": variant.removed_by,
                         "decisions": variant.decisions,
                         "rate": _rate_json(variant.rate),
                         "mean_reward": variant.mean_reward,

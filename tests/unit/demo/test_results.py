@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from optimizer.cli.demo_tables import result_table, verdict
 from optimizer.demo.replay import Replay
-from optimizer.demo.show import Axis, counted_alike, result_json, result_table, segment_results, verdict, wilson
+from optimizer.demo.results import counted_alike, result_json, segment_results, wilson
 
 VERIFIED = {"ok": True, "decisions": 6, "outcomes": 9, "cells": 4, "recomputed": 6}
 
@@ -68,28 +69,6 @@ def test_a_ledger_that_is_not_clean_is_said_to_be_so(done: Replay) -> None:
     with console.capture() as captured:
         console.print(verdict(done, {**VERIFIED, "ok": False}, "visit"))
     assert "NOT verified" in captured.get()
-
-
-def test_bars_share_an_axis() -> None:
-    axis = Axis.over([0.104, 0.187])
-    assert (axis.low, axis.high) == (0.10, 0.19)
-    assert str(axis).startswith("10 %")
-    assert str(axis).endswith("19 %")
-    assert len(str(axis)) == axis.width
-    bar = axis.bar(0.12, 0.15, 0.18, mark=0.10)
-    assert len(bar) == axis.width
-    assert bar[0] == "│"
-    assert bar[axis.place(0.15)] == "●"
-    assert bar.index("━") == axis.place(0.12)
-
-
-def test_values_beyond_the_axis_stand_at_its_ends() -> None:
-    axis = Axis(0.1, 0.2, width=11)
-    assert [axis.place(value) for value in (-1.0, 0.1, 0.15, 0.2, 9.0)] == [0, 0, 5, 10, 10]
-
-
-def test_an_axis_of_nothing_is_a_whole_one() -> None:
-    assert Axis.over([], zero=True) == Axis(0.0, 1.0)
 
 
 def test_wilson_interval_is_that_of_the_literature() -> None:
