@@ -310,7 +310,7 @@ def test_an_exposure_in_the_future_is_rejected(site: Any) -> None:
 def test_ten_thousand_outcomes_of_the_largest_amount_are_no_defect(site: Any) -> None:
     made = site.client.post("/v1/decisions", json=decision(recipient="rich", request_id="rich")).json()
     events = [
-        outcome(event_id=f"rich-{n}", decision_id=made["decision_id"], value=10**9, occurred_at=NOW.isoformat())
+        outcome(event_id=f"rich-{n}", decision_id=made["decision_id"], value="999999999.999999", occurred_at=NOW.isoformat())
         for n in range(10_000)
     ]
     answer = site.client.post("/v1/outcomes", json={"outcomes": events})
@@ -333,7 +333,7 @@ def test_ten_thousand_and_one_items_are_too_many_and_nothing_is_done(unchanged: 
     is_problem(unchanged.client.post(path, json={**body, key: []}), 422)
 
 
-@pytest.mark.parametrize("depth", [10, 200, 250, 260, 500, 1_000])
+@pytest.mark.parametrize("depth", [10, 250, 260, 900])
 @pytest.mark.parametrize("place", ["recipient", "attributes", "exclude", "event_id", "value"])
 def test_deep_nesting_in_an_item_is_a_problem_of_that_item(unchanged: Any, depth: int, place: str) -> None:
     deep: Any = "x"

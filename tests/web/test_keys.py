@@ -59,6 +59,8 @@ def test_any_other_key_is_refused_with_a_problem_that_does_not_repeat_it(site: A
         "long": "opt_live_" + "a" * 5_000,
         "accents": "clé",
     }[fault]
+    if not wrong and style.startswith("bearer"):
+        pytest.skip("no client sends a header that ends in a space")
     headers = {name: value.encode("utf-8") for name, value in STYLES[style](wrong).items()}
     before = site.counts()
     with site.calling() as client:

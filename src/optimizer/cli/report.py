@@ -70,7 +70,9 @@ def _show(console: Console, report: CampaignReport) -> None:
         say(console, f"awaiting approval: {', '.join(campaign.awaiting_approval)}", "yellow")
     rates = (rate for s in report.segments for rate in (*(v.rate for v in s.variants), s.holdout) if rate.trials)
     names = max(map(len, campaign.variants))
-    axis = Axis.over((rate.high for rate in rates), zero=True, width=min(max(console.width - names - 60, 10), 40))
+    reasons = max((len(v.removed_by or "") for s in report.segments for v in s.variants), default=0)
+    axis_width = min(max(console.width - names - reasons - 60, 10), 40)
+    axis = Axis.over((rate.high for rate in rates), zero=True, width=axis_width)
     for segment in report.segments:
         console.print(_segment_table(segment, axis))
     outcomes = ", ".join(f"{n:,} {kind}" for kind, n in report.outcomes.items())

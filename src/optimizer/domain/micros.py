@@ -17,9 +17,10 @@ def micros(amount: str | float | Decimal) -> int:
     try:
         value = Decimal(str(amount))
     except InvalidOperation:
-        raise ValueError(f"found {amount!r}; allowed a decimal number such as 9.99") from None
-    if not value.is_finite() or abs(value) > LARGEST // MICRO:
-        raise ValueError(f"found {amount!r}; allowed a number between -1e9 and 1e9")
+        raise ValueError(f"found {amount!r:.60}; allowed a decimal number such as 9.99") from None
+    # Compared, not computed with: the arithmetic of decimals gives up on a million digits or a huge exponent.
+    if not value.is_finite() or not -LARGEST // MICRO <= value <= LARGEST // MICRO:
+        raise ValueError(f"found {amount!r:.60}; allowed a number between -1e9 and 1e9")
     return int((value * MICRO).to_integral_value(ROUND_HALF_EVEN))
 
 

@@ -57,7 +57,8 @@ async def decide_many(asked: DecisionsIn, desk: TheDesk) -> Any:
             decisions.append(decision_json(result))
         else:
             recipient = item.get("recipient") if isinstance(item, dict) else None
-            decisions.append({"recipient": recipient, "error": problem_of(result)})
+            named = recipient if isinstance(recipient, str) and len(recipient) <= MOST_CHARACTERS else None
+            decisions.append({"recipient": named, "error": problem_of(result)})
     return json_answer({"decisions": decisions})
 
 

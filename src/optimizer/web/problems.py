@@ -117,7 +117,9 @@ async def _http(_request: Request, error: Exception) -> Response:
 
 async def _defect(_request: Request, _error: Exception) -> Response:
     # Starlette raises the error again after this answer, and the server logs it, without local variables.
-    return answer_problem(problem(500, "defect", "The service has a defect; it has been logged."))
+    # It also closes the connection then, so that the caller had better not use it again.
+    body = problem(500, "defect", "The service has a defect; it has been logged.")
+    return answer_problem(body, {"Connection": "close"})
 
 
 def _title(status: int) -> str:
