@@ -190,7 +190,7 @@ def _secret(path: Path, settings: Settings) -> bytes:
         # Exclusive creation: when two processes start at once, both end up with the file that one of them wrote.
         # It is written under another name first, so that nobody can read half of it.
         if not path.exists():
-            draft = path.with_name(f"secret.{os.getpid()}")
+            draft = path.with_name(f"secret.{secrets.token_hex(8)}")
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
                 file.write(secrets.token_hex(32))

@@ -6,7 +6,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -45,7 +44,9 @@ EXCLUDED = st.lists(st.sampled_from(["ten-percent", "hello", "new-arrivals", "on
 MOMENTS = st.sampled_from([-HOUR, -1, 0, 1, HOUR, DAY, 6 * DAY, 7 * DAY, 8 * DAY, 30 * DAY])
 
 
-def machine_class(files: dict[str, str], make_house: Any) -> type[RuleBasedStateMachine]:
+def machine_class(  # noqa: C901 - a machine is a class of many small rules
+    files: dict[str, str], make_house: Any
+) -> type[RuleBasedStateMachine]:
     """The machine, which needs the sample documents."""
     reworded = {**files, "campaigns/winback.yaml": files["campaigns/winback.yaml"].replace("How are you", "Hello you")}
     stricter = {**files, "strategy.yaml": files["strategy.yaml"].replace("required: false", "required: true")}
@@ -264,10 +265,7 @@ def test_differences_added_one_outcome_at_a_time_end_where_all_at_once_do(
         tally.add(contributions(rule, decision, seen))
     whole = Tally()
     whole.add(contributions(rule, decision, outcomes))
-    exact = {cell: sums[:3] for cell, sums in tally.items() if sums[:3] != (0, 0, 0)}
-    assert exact == {cell: sums[:3] for cell, sums in whole.items() if sums[:3] != (0, 0, 0)}
-    for cell, sums in tally.items():
-        assert sums.squares == pytest.approx(whole.get(cell, (0, 0, 0, 0.0))[3], rel=1e-9, abs=1e4)
+    assert tally.changes() == whole.changes()
 
 
 @given(RULES, OUTCOMES, st.booleans())

@@ -96,10 +96,13 @@ def test_processes_may_migrate_a_new_database_at_once(database_url: str) -> None
     ],
 )
 def test_a_database_that_cannot_be_opened_is_a_configuration_error_that_keeps_the_password(url: str) -> None:
-    with pytest.raises(ConfigurationError) as raised:
+    def open_and_migrate() -> None:
         store = Store(url)
         try:
             store.migrate()
         finally:
             store.close()
+
+    with pytest.raises(ConfigurationError) as raised:
+        open_and_migrate()
     assert "hunter2" not in str(raised.value)

@@ -23,6 +23,7 @@ from optimizer.errors import Unavailable
 from optimizer.storage.access import Approval, AuditEntry, StoredKey
 from optimizer.storage.documents import StrategyVersion
 from optimizer.storage.store import Ledger, Store
+from optimizer.storage.tables import LARGEST_SUM
 
 LARGEST = 2**63 - 1
 SMALLEST = -(2**63)
@@ -216,48 +217,49 @@ def test_quarantine_keeps_replaces_and_releases(store: Store) -> None:
 
 def test_pending_sums_are_seen_by_nobody_until_the_transaction_flushes_them(store: Store) -> None:
     with store.writing() as ledger:
-        ledger.statistics.pending.add([(CELL, Sums(1, 0, 5, 0.5))])
+        ledger.statistics.pending.add([(CELL, Sums(1, 0, 5, 50))])
         assert dict(ledger.statistics.all()) == {}
         ledger.statistics.flush()
-        assert dict(ledger.statistics.all()) == {CELL: Sums(1, 0, 5, 0.5)}
+        assert dict(ledger.statistics.all()) == {CELL: Sums(1, 0, 5, 50)}
         assert not ledger.statistics.pending
-        ledger.statistics.pending.add([(CELL, Sums(1, 1, 5, 0.5))])
-    assert sums_of(store) == {CELL: Sums(2, 1, 10, 1.0)}
+        ledger.statistics.pending.add([(CELL, Sums(1, 1, 5, 50))])
+    assert sums_of(store) == {CELL: Sums(2, 1, 10, 100)}
 
 
 def test_sums_of_many_transactions_add_up_and_negative_differences_take_away(store: Store) -> None:
     other = CELL._replace(bucket=-3_600_000_000)
     for n in range(1, 6):
         with store.writing() as ledger:
-            ledger.statistics.pending.add([(CELL, Sums(n, 1, -n, 0.25)), (other, Sums(1, 0, 0, 0.0))])
+            ledger.statistics.pending.add([(CELL, Sums(n, 1, -n, 25)), (other, Sums(1, 0, 0, 0))])
     with store.writing() as ledger:
-        ledger.statistics.pending.subtract([(CELL, Sums(20, 9, 15, 5.0)), (other, Sums(5, 0, 0, 0.0))])
-    assert sums_of(store) == {CELL: Sums(-5, -4, -30, -3.75), other: Sums(0, 0, 0, 0.0)}
+        ledger.statistics.pending.subtract([(CELL, Sums(20, 9, 15, 500)), (other, Sums(5, 0, 0, 0))])
+    assert sums_of(store) == {CELL: Sums(-5, -4, -30, -375), other: Sums(0, 0, 0, 0)}
 
 
 def test_changes_that_cancel_out_within_a_transaction_write_nothing(store: Store) -> None:
     with store.writing() as ledger:
-        ledger.statistics.pending.add([(CELL, Sums(1, 1, 7, 49.0))])
-        ledger.statistics.pending.subtract([(CELL, Sums(1, 1, 7, 49.0))])
+        ledger.statistics.pending.add([(CELL, Sums(1, 1, 7, 49))])
+        ledger.statistics.pending.subtract([(CELL, Sums(1, 1, 7, 49))])
     assert sums_of(store) == {}
 
 
 @pytest.mark.parametrize("extreme", [LARGEST, SMALLEST])
 def test_sums_reach_the_ends_of_64_bits_exactly(store: Store, extreme: int) -> None:
     step = 1 if extreme > 0 else -1
+    total = step * LARGEST_SUM
     with store.writing() as ledger:
-        ledger.statistics.pending.add([(CELL._replace(bucket=extreme), Sums(extreme - step, extreme, extreme, 1e300))])
+        ledger.statistics.pending.add([(CELL._replace(bucket=extreme), Sums(extreme - step, extreme, total, extreme))])
     with store.writing() as ledger:
-        ledger.statistics.pending.add([(CELL._replace(bucket=extreme), Sums(step, 0, 0, 5e-324))])
-    assert sums_of(store) == {CELL._replace(bucket=extreme): Sums(extreme, extreme, extreme, 1e300)}
+        ledger.statistics.pending.add([(CELL._replace(bucket=extreme), Sums(step, 0, 0, 0))])
+    assert sums_of(store) == {CELL._replace(bucket=extreme): Sums(extreme, extreme, total, extreme)}
 
 
 def test_sums_of_one_campaign_leave_out_the_others(store: Store) -> None:
     other = CELL._replace(campaign_id="other")
     with store.writing() as ledger:
-        ledger.statistics.pending.add([(CELL, Sums(1, 0, 0, 0.0)), (other, Sums(2, 0, 0, 0.0))])
+        ledger.statistics.pending.add([(CELL, Sums(1, 0, 0, 0)), (other, Sums(2, 0, 0, 0))])
     with store.reading() as ledger:
-        assert dict(ledger.statistics.of_campaign("other")) == {other: Sums(2, 0, 0, 0.0)}
+        assert dict(ledger.statistics.of_campaign("other")) == {other: Sums(2, 0, 0, 0)}
 
 
 def test_two_workers_that_change_the_same_cells_at_once_lose_nothing(store: Store) -> None:
@@ -266,10 +268,10 @@ def test_two_workers_that_change_the_same_cells_at_once_lose_nothing(store: Stor
     def work() -> None:
         for _ in range(10):
             with store.writing() as ledger:
-                ledger.statistics.pending.add([(cell, Sums(1, 1, 1, 1.0)) for cell in cells])
+                ledger.statistics.pending.add([(cell, Sums(1, 1, 1, 1)) for cell in cells])
 
     _together(work, 4)
-    assert sums_of(store) == {cell: Sums(40, 40, 40, 40.0) for cell in cells}
+    assert sums_of(store) == {cell: Sums(40, 40, 40, 40) for cell in cells}
 
 
 # ---------------------------------------------------------------- snapshots, versions, revisions
@@ -345,7 +347,7 @@ def test_versions_are_inserted_once_and_the_latest_is_found(store: Store) -> Non
         assert ledger.versions.latest() == second
         assert ledger.versions.get(1) == first
         assert ledger.versions.get(3) is None
-    with pytest.raises(Exception, match="(?i)unique"), store.writing() as ledger:
+    with pytest.raises(Exception, match=r"(?i)unique"), store.writing() as ledger:
         ledger.versions.insert(first)
 
 
@@ -442,7 +444,7 @@ def test_sql_html_and_emoji_in_any_field_are_data(store: Store, text: str) -> No
         ledger.outcomes.insert([outcome])
         ledger.audit.append(entry)
         ledger.approvals.grant(approval)
-        ledger.statistics.pending.add([(cell, Sums(1, 1, 1, 1.0))])
+        ledger.statistics.pending.add([(cell, Sums(1, 1, 1, 1))])
         ledger.quarantine.keep("q1", text, {text: text}, 1)
         ledger.snapshots.insert(a_snapshot(1, campaign_id=text))
         ledger.versions.insert(StrategyVersion(1, text, {text: text}, 1, text, text))
@@ -452,7 +454,7 @@ def test_sql_html_and_emoji_in_any_field_are_data(store: Store, text: str) -> No
         assert ledger.outcomes.of(["d1"]) == {"d1": [outcome]}
         assert ledger.audit.latest() == [entry]
         assert ledger.approvals.all() == [approval]
-        assert dict(ledger.statistics.of_campaign(text)) == {cell: Sums(1, 1, 1, 1.0)}
+        assert dict(ledger.statistics.of_campaign(text)) == {cell: Sums(1, 1, 1, 1)}
         assert ledger.snapshots.get(f"{text}:1") is not None
         assert ledger.versions.get(1) == StrategyVersion(1, text, {text: text}, 1, text, text)
 
@@ -474,9 +476,9 @@ def test_a_block_that_raises_leaves_nothing(store: Store, rows: Callable[[Store]
     def write(ledger: Ledger) -> None:
         ledger.decisions.insert([a_decision()])
         ledger.outcomes.insert([an_outcome()])
-        ledger.statistics.pending.add([(CELL, Sums(1, 1, 1, 1.0))])
+        ledger.statistics.pending.add([(CELL, Sums(1, 1, 1, 1))])
         ledger.statistics.flush()
-        ledger.statistics.pending.add([(CELL, Sums(1, 1, 1, 1.0))])
+        ledger.statistics.pending.add([(CELL, Sums(1, 1, 1, 1))])
         ledger.quarantine.keep("q", "r", {}, 1)
         ledger.snapshots.insert(a_snapshot())
         ledger.versions.insert(StrategyVersion(1, "d", {}, 1, "a", "n"))
@@ -499,7 +501,7 @@ def test_a_reader_sees_one_view_from_its_first_question_to_its_last(store: Store
         assert reader.decisions.count() == 1
         with store.writing() as writer:
             writer.decisions.insert([a_decision("b")])
-            writer.statistics.pending.add([(CELL, Sums(1, 0, 0, 0.0))])
+            writer.statistics.pending.add([(CELL, Sums(1, 0, 0, 0))])
             assert reader.decisions.count() == 1
         assert reader.decisions.count() == 1
         assert dict(reader.statistics.all()) == {}
@@ -530,7 +532,8 @@ def test_a_connection_that_was_cut_is_unavailable_and_the_next_one_works(new_dat
     store = Store(new_database("postgresql"))
     try:
         store.migrate()
-        with pytest.raises(Unavailable), store.writing() as ledger:
+
+        def write_and_be_cut_off(ledger: Ledger) -> None:
             ledger.decisions.insert([a_decision()])
             with store.engine.connect() as other:
                 other.exec_driver_sql(
@@ -538,6 +541,9 @@ def test_a_connection_that_was_cut_is_unavailable_and_the_next_one_works(new_dat
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
             ledger.decisions.count()
+
+        with pytest.raises(Unavailable), store.writing() as ledger:
+            write_and_be_cut_off(ledger)
         with store.writing() as ledger:
             assert ledger.decisions.count() == 0
     finally:

@@ -16,6 +16,7 @@ from optimizer.services.group_commit import GroupCommit
 from optimizer.services.learning import learn_campaign
 from optimizer.services.recording import record_outcomes
 from optimizer.storage.documents import Snapshots
+from optimizer.storage.store import Ledger
 
 APPLY = """
 import sys
@@ -180,10 +181,14 @@ def test_a_lesson_that_was_rolled_back_is_never_used(house: Any) -> None:
         if answer.decision.variant_id == "hello":
             house.recorded(answer.decision.decision_id)
     store, live = house.deployment.store, house.deployment.live
-    with pytest.raises(RuntimeError, match="pulled"), store.writing() as ledger:
+
+    def learn_and_fail(ledger: Ledger) -> None:
         learn_campaign(ledger, live, "winback", house.now)
         learn_campaign(ledger, live, "newsletter", house.now)
         raise RuntimeError("the plug was pulled")
+
+    with pytest.raises(RuntimeError, match="pulled"), store.writing() as ledger:
+        learn_and_fail(ledger)
     answers = house.learning(5)
     assert {answer.decision.snapshot_id for answer in answers} == {"winback:1"}
     assert house.verify().clean
@@ -195,9 +200,13 @@ def test_a_lesson_that_was_rolled_back_is_never_used(house: Any) -> None:
 def test_outcomes_that_were_rolled_back_are_neither_counted_nor_known(house: Any) -> None:
     (answer,) = house.learning(1)
     report = house.report(answer.decision.decision_id)
-    with pytest.raises(RuntimeError, match="pulled"), house.deployment.store.writing() as ledger:
+
+    def record_and_fail(ledger: Ledger) -> None:
         record_outcomes(ledger, house.deployment.live, [report], house.now)
         raise RuntimeError("the plug was pulled")
+
+    with pytest.raises(RuntimeError, match="pulled"), house.deployment.store.writing() as ledger:
+        record_and_fail(ledger)
     assert house.trials() == (1, 0, 0)
     assert [one.status.value for one in house.record(report)] == ["accepted"]
     assert house.verify().clean

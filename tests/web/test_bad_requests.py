@@ -307,17 +307,6 @@ def test_an_exposure_in_the_future_is_rejected(site: Any) -> None:
     is_problem(site.client.post(path, json={"occurred_at": "noon"}), 422)
 
 
-def test_ten_thousand_outcomes_of_the_largest_amount_are_no_defect(site: Any) -> None:
-    made = site.client.post("/v1/decisions", json=decision(recipient="rich", request_id="rich")).json()
-    events = [
-        outcome(event_id=f"rich-{n}", decision_id=made["decision_id"], value="999999999.999999", occurred_at=NOW.isoformat())
-        for n in range(10_000)
-    ]
-    answer = site.client.post("/v1/outcomes", json={"outcomes": events})
-    assert answer.status_code < 500, answer.text
-    assert site.house().verify().clean
-
-
 # ---------------------------------------------------------------- size and depth
 
 

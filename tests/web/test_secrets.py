@@ -26,7 +26,8 @@ def said(
 ) -> dict[str, Any]:
     """Everything a service that was used, misused and broken wrote down: answers, logs, screen and files."""
     caplog.set_level(logging.INFO)
-    logging.getLogger("uvicorn.access").setLevel(logging.WARNING)  # as `optimizer serve` has it: paths name people
+    caplog.set_level(logging.WARNING, "uvicorn.access")  # as `optimizer serve` has it: paths name people
+    caplog.set_level(logging.WARNING, "httpx")  # that is this test's own client
     deployment = deploy(None)
     answers: list[str] = []
     with serve(deployment) as service:

@@ -34,19 +34,19 @@ class Cell(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """What is summed in a cell; all but `squares` are integers, hence exact in any order.
+    """What is summed in a cell: integers, hence exact in any order.
 
     Attributes:
         n: decisions (metric ``decided``), trials (``reward:…``) or outcomes (``outcome:…``).
         positives: trials with a reward above zero, or decisions with at least one such outcome.
         total: sum of rewards or values, micro-units.
-        squares: sum of squared rewards or values, units squared.
+        squares: sum of squared rewards, millionths of a squared unit; zero for other metrics.
     """
 
     n: int
     positives: int
     total: int
-    squares: float
+    squares: int
 
     def plus(self, other: Sums) -> Sums:
         """Element by element."""
@@ -62,7 +62,7 @@ class Sums(NamedTuple):
         return Sums(-self.n, -self.positives, -self.total, -self.squares)
 
 
-ZERO = Sums(0, 0, 0, 0.0)
+ZERO = Sums(0, 0, 0, 0)
 
 
 class Tally(dict[Cell, Sums]):

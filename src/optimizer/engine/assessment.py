@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from optimizer.domain.decision import Decision
 from optimizer.domain.instants import MINUTE, Duration, Instant, bucket
-from optimizer.domain.micros import MICRO, units
+from optimizer.domain.micros import MICRO
 from optimizer.domain.outcome import BOUNCED, EXPOSED, WITHDRAWN, Outcome
 from optimizer.domain.reasons import Reason
 from optimizer.domain.statistics import DECIDED, NOTHING, Cell, Sums, outcome_metric, reward_metric
@@ -93,13 +93,13 @@ def assess(rule: RewardRule, decision: Decision, outcomes: Sequence[Outcome]) ->
 
 def contributions(rule: RewardRule, decision: Decision, outcomes: Sequence[Outcome]) -> Iterator[tuple[Cell, Sums]]:
     """What one decision adds to the statistics, given its outcomes so far."""
-    yield _cell(decision, DECIDED), Sums(1, 0, 0, 0.0)
+    yield _cell(decision, DECIDED), Sums(1, 0, 0, 0)
     found = assess(rule, decision, outcomes)
     if found.exposed_at is not None:
-        earned = Sums(1, int(found.reward > 0), found.reward, units(found.reward) ** 2)
+        earned = Sums(1, int(found.reward > 0), found.reward, found.reward**2 // MICRO)
         yield _cell(decision, reward_metric(rule.objective_id)), earned
     for kind, (n, total) in found.counted.items():
-        yield _cell(decision, outcome_metric(kind)), Sums(n, 1, total, units(total) ** 2)
+        yield _cell(decision, outcome_metric(kind)), Sums(n, 1, total, 0)
 
 
 def fold(

@@ -40,7 +40,7 @@ def evidence_of(tactic: Tactic, cells: Iterable[tuple[Cell, Sums]]) -> Evidence:
     buckets, places = np.unique([b for _, _, b, _ in found], return_inverse=True)
     arrays = np.zeros((4, *shape, len(buckets)))
     for (segment, arm, _, sums), place in zip(found, places, strict=True):
-        arrays[:, segment, arm, place] += (sums.n, sums.positives, sums.total / MICRO, sums.squares)
+        arrays[:, segment, arm, place] += (sums.n, sums.positives, sums.total / MICRO, sums.squares / MICRO)
     return Evidence(buckets.astype(np.int64), *arrays)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from math import isclose
 
 from optimizer.domain.decision import Decision
 from optimizer.domain.outcome import Outcome
@@ -14,9 +13,6 @@ from optimizer.engine.assessment import RewardRule, fold
 from optimizer.services.live import Live
 from optimizer.services.proving import comes_out_the_same
 from optimizer.storage.store import Ledger
-
-# Counts and sums are integers and compared exactly. Sums of squares are floats whose last digits depend on the order.
-SQUARES_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ def verify_ledger(
     mismatches = tuple(
         (cell, stored.get(cell, ZERO), folded.get(cell, ZERO))
         for cell in sorted(stored.keys() | folded.keys())
-        if not _agree(stored.get(cell, ZERO), folded.get(cell, ZERO))
+        if stored.get(cell, ZERO) != folded.get(cell, ZERO)
     )
     sample = ledger.decisions.sample(recompute_decisions)
     return Verification(
@@ -96,12 +92,6 @@ def _judged(
             progress(counts.decisions)
         yield live.reward_rule(ledger, decision), decision, outcomes
     progress(counts.decisions)
-
-
-def _agree(one: Sums, other: Sums) -> bool:
-    return one[:3] == other[:3] and isclose(
-        one.squares, other.squares, rel_tol=SQUARES_TOLERANCE, abs_tol=SQUARES_TOLERANCE
-    )
 
 
 def _differing(ledger: Ledger, live: Live, decisions: Sequence[Decision]) -> tuple[str, ...]:

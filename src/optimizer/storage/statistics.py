@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 
 from optimizer.domain.statistics import Cell, Sums, Tally
+from optimizer.errors import Conflict
 from optimizer.storage.rows import table_of, upsert
 from optimizer.storage.tables import StatisticRow
 
@@ -22,19 +23,26 @@ class Statistics:
         self.pending = Tally()
 
     def flush(self) -> None:
-        """Write the pending changes in the order of their cells, so that two workers cannot deadlock."""
+        """Write the pending changes in the order of their cells, so that two workers cannot deadlock.
+
+        Raises:
+            Conflict: a sum would no longer be exact.
+        """
         rows = [dict(zip(_CELL, cell, strict=True)) | sums._asdict() for cell, sums in self.pending.changes()]
         self.pending.clear()
         if not rows:
             return
         statement = upsert(self._connection, StatisticRow)
-        self._connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=list(_CELL),
-                set_={name: _STATISTICS.c[name] + statement.excluded[name] for name in _SUMS},
-            ),
-            rows,
+        statement = statement.on_conflict_do_update(
+            index_elements=list(_CELL),
+            set_={name: _STATISTICS.c[name] + statement.excluded[name] for name in _SUMS},
         )
+        try:
+            self._connection.execute(statement, rows)
+        except (sa.exc.IntegrityError, sa.exc.DataError, OverflowError) as error:
+            raise Conflict(
+                "value: found amounts whose sum over one hour would leave 64 bits; nothing was written"
+            ) from error
 
     def of_campaign(self, campaign_id: str) -> Iterator[tuple[Cell, Sums]]:
         """Every cell of one campaign, without the pending changes."""

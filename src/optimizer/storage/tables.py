@@ -4,8 +4,11 @@ Instants are BigInteger microseconds; amounts BigInteger micro-units; small stru
 come from people are written through bound parameters only.
 """
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Integer, LargeBinary, Text
 from sqlmodel import Field, SQLModel
+
+
+LARGEST_SUM = 9 * 10**18  # within 64 bits; beyond them SQLite would go on in floating point
 
 
 def _instant(*, nullable: bool = False) -> Column[int]:
@@ -73,6 +76,7 @@ class StatisticRow(SQLModel, table=True):
     """Mergeable sums; always equal to the fold of decisions and outcomes."""
 
     __tablename__ = "statistics"
+    __table_args__ = (CheckConstraint(f"total BETWEEN -{LARGEST_SUM} AND {LARGEST_SUM}", name="total_is_exact"),)
 
     campaign_id: str = Field(primary_key=True)
     segment_id: str = Field(primary_key=True)
@@ -84,7 +88,7 @@ class StatisticRow(SQLModel, table=True):
     n: int = Field(sa_column=Column(BigInteger, nullable=False))
     positives: int = Field(sa_column=Column(BigInteger, nullable=False))
     total: int = Field(sa_column=Column(BigInteger, nullable=False))
-    squares: float = Field(sa_column=Column(Double, nullable=False))
+    squares: int = Field(sa_column=Column(BigInteger, nullable=False))
 
 
 class SnapshotRow(SQLModel, table=True):

@@ -103,7 +103,7 @@ class Problem(_Out):
 class ItemProblem(_Out):
     """An item of a batch that could not be answered; the others were."""
 
-    recipient: Any = None
+    recipient: str | None = None
     error: Problem
 
 

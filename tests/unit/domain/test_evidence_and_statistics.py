@@ -8,7 +8,7 @@ from optimizer.domain.instants import DAY, HOUR
 from optimizer.domain.statistics import Cell, Sums, Tally
 
 CELL = Cell("winback", "lapsed", "ten-percent", "hash", "learning", "reward:visits", 0)
-sums = st.builds(Sums, st.integers(), st.integers(), st.integers(), st.integers(-(10**6), 10**6).map(float))
+sums = st.builds(Sums, st.integers(), st.integers(), st.integers(), st.integers())
 
 
 def evidence(buckets: list[int], trials: float = 1.0) -> Evidence:

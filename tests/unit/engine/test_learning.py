@@ -29,11 +29,11 @@ def test_evidence_lands_in_its_segment_arm_and_bucket(make_tactic: MakeTactic) -
     seen = evidence_of(
         tactic,
         [
-            (cell(tactic), Sums(10, 3, 3_000_000, 3.0)),
-            (cell(tactic, bucket=3 * HOUR), Sums(5, 1, 1_000_000, 1.0)),
+            (cell(tactic), Sums(10, 3, 3_000_000, 3_000_000)),
+            (cell(tactic, bucket=3 * HOUR), Sums(5, 1, 1_000_000, 1_000_000)),
             (
                 cell(tactic, segment_id="stale", variant_id="plain", content_hash=tactic.content_hashes[2]),
-                Sums(7, 2, 2_000_000, 2.0),
+                Sums(7, 2, 2_000_000, 2_000_000),
             ),
         ],
     )
@@ -45,7 +45,7 @@ def test_evidence_lands_in_its_segment_arm_and_bucket(make_tactic: MakeTactic) -
 
 def test_what_cannot_inform_a_choice_is_left_out(make_tactic: MakeTactic) -> None:
     tactic = make_tactic()
-    sums = Sums(10, 3, 3_000_000, 3.0)
+    sums = Sums(10, 3, 3_000_000, 3_000_000)
     foreign = [
         cell(tactic, group="campaign_holdout"),
         cell(tactic, group="strategy_holdout"),
@@ -60,7 +60,7 @@ def test_what_cannot_inform_a_choice_is_left_out(make_tactic: MakeTactic) -> Non
 
 def test_a_snapshot_carries_prior_plus_evidence(make_tactic: MakeTactic) -> None:
     tactic = make_tactic()
-    evidence = evidence_of(tactic, [(cell(tactic), Sums(10, 3, 3_000_000, 3.0))])
+    evidence = evidence_of(tactic, [(cell(tactic), Sums(10, 3, 3_000_000, 3_000_000))])
     snapshot = learn(tactic, evidence, 4, DAY)
     assert snapshot.snapshot_id == "winback:4"
     assert (snapshot.alpha[0, 0], snapshot.beta[0, 0], snapshot.trials[0, 0]) == (4.0, 8.0, 10.0)
@@ -70,7 +70,7 @@ def test_a_snapshot_carries_prior_plus_evidence(make_tactic: MakeTactic) -> None
 
 def test_only_a_snapshot_that_says_something_new_differs(make_tactic: MakeTactic) -> None:
     tactic = make_tactic()
-    evidence = evidence_of(tactic, [(cell(tactic), Sums(10, 3, 3_000_000, 3.0))])
+    evidence = evidence_of(tactic, [(cell(tactic), Sums(10, 3, 3_000_000, 3_000_000))])
     one, again = learn(tactic, evidence, 1, DAY), learn(tactic, evidence, 2, 2 * DAY)
     assert not differs(one, again)
     assert not differs(one, replace(again, alpha=again.alpha * (1 + 1e-6)))

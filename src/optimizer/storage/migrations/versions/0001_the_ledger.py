@@ -114,7 +114,8 @@ def upgrade() -> None:
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("positives", sa.BigInteger(), nullable=False),
         sa.Column("total", sa.BigInteger(), nullable=False),
-        sa.Column("squares", sa.Double(), nullable=False),
+        sa.Column("squares", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("total BETWEEN -9000000000000000000 AND 9000000000000000000", name="total_is_exact"),
         sa.PrimaryKeyConstraint(
             "campaign_id", "segment_id", "variant_id", "content_hash", "audience", "metric", "bucket"
         ),
