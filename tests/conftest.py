@@ -420,7 +420,9 @@ class Service:
 def serving(deployment: Deployment) -> Iterator[str]:
     """A real server of a deployment on a free port, until the block ends; gives its URL."""
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(deployment), log_config=None, lifespan="on", timeout_graceful_shutdown=10)
+    config = uvicorn.Config(
+        create_app(deployment), log_config=None, lifespan="on", timeout_graceful_shutdown=10, ws="none"
+    )
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listening]}, name="test-server", daemon=True)
     thread.start()

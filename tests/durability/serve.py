@@ -14,7 +14,7 @@ def main(folder: Path) -> None:
     deployment = Deployment(folder, read_settings())
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
-    uvicorn.Server(uvicorn.Config(create_app(deployment), log_level="warning")).run(sockets=[listening])
+    uvicorn.Server(uvicorn.Config(create_app(deployment), log_level="warning", ws="none")).run(sockets=[listening])
     deployment.close()
 
 

@@ -89,6 +89,7 @@ def _run(deployment: Deployment, listener: socket.socket, announce: Callable[[],
         access_log=False,
         lifespan="on",
         server_header=False,
+        ws="none",
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = Server(config)

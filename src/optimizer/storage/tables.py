@@ -7,7 +7,6 @@ come from people are written through bound parameters only.
 from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Integer, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
-
 LARGEST_SUM = 9 * 10**18  # within 64 bits; beyond them SQLite would go on in floating point
 
 
