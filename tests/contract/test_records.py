@@ -21,9 +21,9 @@ from optimizer.domain.snapshot import Snapshot
 from optimizer.domain.statistics import Cell, Sums
 from optimizer.errors import Unavailable
 from optimizer.storage.access import Approval, AuditEntry, StoredKey
-from optimizer.storage.documents import StrategyVersion
 from optimizer.storage.store import Ledger, Store
 from optimizer.storage.tables import LARGEST_SUM
+from optimizer.storage.versions import StrategyVersion
 
 LARGEST = 2**63 - 1
 SMALLEST = -(2**63)

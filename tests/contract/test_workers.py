@@ -15,7 +15,7 @@ from optimizer.services.deciding import Answer
 from optimizer.services.group_commit import GroupCommit
 from optimizer.services.learning import learn_campaign
 from optimizer.services.recording import record_outcomes
-from optimizer.storage.documents import Snapshots
+from optimizer.storage.snapshots import Snapshots
 from optimizer.storage.store import Ledger
 
 APPLY = """

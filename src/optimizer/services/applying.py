@@ -10,8 +10,8 @@ from optimizer.errors import NotFound
 from optimizer.services.learning import learn_tactic
 from optimizer.services.live import DOCUMENTS, Live
 from optimizer.storage.access import Approval, AuditEntry
-from optimizer.storage.documents import StrategyVersion
 from optimizer.storage.store import Ledger
+from optimizer.storage.versions import StrategyVersion
 from optimizer.strategy.workspace import Workspace
 
 

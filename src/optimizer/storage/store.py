@@ -16,10 +16,11 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from optimizer.errors import ConfigurationError, Unavailable
 from optimizer.storage.access import Approvals, AuditTrail, Keys
 from optimizer.storage.decisions import Decisions
-from optimizer.storage.documents import Revisions, Snapshots, StrategyVersions
 from optimizer.storage.outcomes import Outcomes, Quarantine
 from optimizer.storage.recipients import Recipients
+from optimizer.storage.snapshots import Snapshots
 from optimizer.storage.statistics import Statistics
+from optimizer.storage.versions import Revisions, StrategyVersions
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30  # how long a writer waits for another process's SQLite transaction

@@ -1,20 +1,16 @@
-"""What the service runs on: strategy versions, snapshots, and the counters that say when they changed."""
+"""What is in force: versions of the documents, and the counters that tell running workers what has changed."""
 
 from dataclasses import dataclass
 
-import numpy as np
 import orjson
 import sqlalchemy as sa
 
 from optimizer.domain.instants import Instant
-from optimizer.domain.snapshot import Snapshot
 from optimizer.storage.rows import table_of, upsert
-from optimizer.storage.tables import RevisionRow, SnapshotRow, StrategyVersionRow
+from optimizer.storage.tables import RevisionRow, StrategyVersionRow
 
-_SNAPSHOTS = table_of(SnapshotRow)
 _VERSIONS = table_of(StrategyVersionRow)
 _REVISIONS = table_of(RevisionRow)
-_ARRAYS = ("alpha", "beta", "trials")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,68 +58,6 @@ class StrategyVersions:
         if row is None:
             return None
         return StrategyVersion(row.version, row.digest, orjson.loads(row.files), row.applied_at, row.actor, row.note)
-
-
-class Snapshots:
-    """Frozen results of the policies."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def insert(self, snapshot: Snapshot) -> bool:
-        """Add a snapshot, unless another worker has added one with this number.
-
-        Returns:
-            Whether it was added.
-        """
-        row = {
-            "campaign_id": snapshot.campaign_id,
-            "number": snapshot.number,
-            "created_at": snapshot.created_at,
-            "body": _body(snapshot),
-        }
-        statement = upsert(self._connection, SnapshotRow)
-        statement = statement.on_conflict_do_nothing(index_elements=["campaign_id", "number"])
-        # What came back says whether there was a conflict; drivers do not agree on the row count.
-        added = self._connection.execute(statement.returning(_SNAPSHOTS.c.number), row)
-        return added.one_or_none() is not None
-
-    def latest_number(self, campaign_id: str) -> int:
-        """Number of the campaign's newest snapshot; 0 when there is none."""
-        newest = sa.func.coalesce(sa.func.max(_SNAPSHOTS.c.number), 0)
-        return self._connection.execute(sa.select(newest).where(_SNAPSHOTS.c.campaign_id == campaign_id)).scalar_one()
-
-    def latest(self, campaign_id: str) -> Snapshot | None:
-        """The campaign's newest snapshot."""
-        of_campaign = sa.select(_SNAPSHOTS).where(_SNAPSHOTS.c.campaign_id == campaign_id)
-        return self._one(of_campaign.order_by(_SNAPSHOTS.c.number.desc()).limit(1))
-
-    def get(self, snapshot_id: str) -> Snapshot | None:
-        """The snapshot with this id, e.g. ``winback:12``."""
-        campaign_id, _, number = snapshot_id.rpartition(":")
-        if not number.isdecimal():
-            return None
-        key = sa.and_(_SNAPSHOTS.c.campaign_id == campaign_id, _SNAPSHOTS.c.number == int(number))
-        return self._one(sa.select(_SNAPSHOTS).where(key))
-
-    def _one(self, query: sa.Select[tuple[object, ...]]) -> Snapshot | None:
-        row = self._connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        body = orjson.loads(row.body)
-        for name in ("segment_ids", "variant_ids", "content_hashes"):
-            body[name] = tuple(body[name])
-        for name in _ARRAYS:
-            body[name] = np.array(body[name], dtype=np.float64).reshape(
-                len(body["segment_ids"]), len(body["variant_ids"])
-            )
-        return Snapshot(campaign_id=row.campaign_id, number=row.number, created_at=row.created_at, **body)
-
-
-def _body(snapshot: Snapshot) -> bytes:
-    names = [name for name in Snapshot.__dataclass_fields__ if name not in {"campaign_id", "number", "created_at"}]
-    # orjson writes the shortest text that reads back to the same double, so a snapshot survives storage bit for bit.
-    return orjson.dumps({name: getattr(snapshot, name) for name in names}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 class Revisions:
