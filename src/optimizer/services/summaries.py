@@ -117,7 +117,7 @@ class CampaignReport:
 
 def summarise(loaded: Loaded, now: Instant) -> list[CampaignSummary]:
     """A line about every campaign in force."""
-    return [_summary(loaded, tactic, now) for tactic in loaded.tactics.values()]
+    return [summary(loaded, campaign_id, now) for campaign_id in loaded.tactics]
 
 
 def current_allocation(ledger: Ledger, live: Live, campaign_id: str) -> tuple[str, list[SegmentAllocation]]:
@@ -160,7 +160,7 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campai
         if kind != cell.metric and sums.n:
             outcomes[kind] = outcomes.get(kind, 0) + sums.n
     return CampaignReport(
-        campaign=_summary(loaded, tactic, now),
+        campaign=summary(loaded, campaign_id, now),
         as_of=now,
         objective=objective.id,
         objective_why=objective.why,
@@ -173,7 +173,13 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campai
     )
 
 
-def _summary(loaded: Loaded, tactic: Tactic, now: Instant) -> CampaignSummary:
+def summary(loaded: Loaded, campaign_id: str, now: Instant) -> CampaignSummary:
+    """A line about one campaign.
+
+    Raises:
+        NotFound: no such campaign.
+    """
+    tactic = loaded.tactic(campaign_id)
     approved = tactic.limits.approved
     return CampaignSummary(
         campaign_id=tactic.campaign_id,

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Path
 from optimizer.deployment import now
 from optimizer.domain.instants import isoformat
 from optimizer.services.keys import Scope
-from optimizer.services.summaries import current_allocation, report, summarise
+from optimizer.services.summaries import current_allocation, report, summarise, summary
 from optimizer.web.answers import AllocationOut, CampaignOut, CampaignsOut, LearnedOut, ReportOut
 from optimizer.web.json_route import JsonRoute
 from optimizer.web.problems import PROBLEMS
@@ -31,8 +31,8 @@ async def list_campaigns(desk: TheDesk) -> Any:
 @router.get("/{campaign_id}", response_model=CampaignOut, dependencies=[_may_analyse])
 async def get_campaign(campaign_id: CampaignId, desk: TheDesk) -> Any:
     """One campaign."""
-    found = await desk.read(lambda ledger, live: report(ledger, live, campaign_id, now()))
-    return json_answer(summary_json(found.campaign))
+    found = await desk.read(lambda ledger, live: summary(live.at(ledger), campaign_id, now()))
+    return json_answer(summary_json(found))
 
 
 @router.get("/{campaign_id}/allocation", response_model=AllocationOut, dependencies=[_may_analyse])

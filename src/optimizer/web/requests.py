@@ -63,7 +63,7 @@ class DecisionItem(_In):
     exclude: tuple[Identifier, ...] = Field(
         default=(),
         max_length=100,
-        description="Variants you do not want this time.",
+        description="Variants you do not want this time; unknown ones are ignored.",
         examples=[["ten-percent"]],
     )
     defer_exposure: StrictBool = Field(
