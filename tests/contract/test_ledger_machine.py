@@ -12,6 +12,7 @@ from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
     consumes,
+    initialize,
     invariant,
     multiple,
     rule,
@@ -30,17 +31,23 @@ from optimizer.engine.assessment import RewardRule, assess, contributions
 KINDS = st.sampled_from(
     ["purchase", "purchase", "clicked", "opened", "delivered", "exposed", "withdrawn", "bounced", "refund"]
 )
-RECIPIENTS = st.sampled_from([f"person-{n}" for n in range(8)])
-CAMPAIGNS = st.sampled_from(["winback", "newsletter", "members", "nonsense"])
 ATTRIBUTES = st.fixed_dictionaries(
     {},
     optional={
-        "days": st.sampled_from([0, 89.5, 90, 5000, 5001]),
-        "country": st.sampled_from(["US", "GB", "FR"]),
+        "days": st.sampled_from([0, 89.5, 90, 5000]),
+        "country": st.sampled_from(["US", "GB"]),
         "vip": st.booleans(),
     },
 )
 EXCLUDED = st.lists(st.sampled_from(["ten-percent", "hello", "new-arrivals", "one", "two"]), max_size=3).map(tuple)
+REQUESTS = st.tuples(
+    st.sampled_from([f"person-{n}" for n in range(30)]),
+    st.sampled_from("abc"),
+    st.sampled_from(["winback", "winback", "newsletter", "members", "nonsense"]),
+    ATTRIBUTES,
+    EXCLUDED,
+    st.booleans(),
+)
 MOMENTS = st.sampled_from([-HOUR, -1, 0, 1, HOUR, DAY, 6 * DAY, 7 * DAY, 8 * DAY, 30 * DAY])
 
 
@@ -75,28 +82,37 @@ def machine_class(  # noqa: C901 - a machine is a class of many small rules
         def teardown(self) -> None:
             try:
                 self.everything_agrees()
-                for request, answer in self.answers.items():
+                for request, answer in self.answers.values():
                     assert self.house.decide(request) == [answer]
             finally:
                 self.deployment.close()
                 self.folder.cleanup()
 
-        @rule(
-            target=decisions,
-            recipient=RECIPIENTS,
-            request_id=st.sampled_from("abc"),
-            campaign=CAMPAIGNS,
-            attributes=ATTRIBUTES,
-            excluded=EXCLUDED,
-            deferred=st.booleans(),
-        )
-        def decide(self, recipient: str, request_id: str, campaign: str, **rest: Any) -> Any:
-            request = self.house.request(recipient, request_id, campaign, **rest)
-            (answer,) = self.house.decide(request)
-            if isinstance(answer, Exception):
-                return multiple()
-            self.check(answer.decision)
-            return answer.decision
+        @initialize(target=decisions, asked=st.lists(REQUESTS, min_size=10, max_size=20))
+        def begin(self, asked: list[tuple[Any, ...]]) -> Any:
+            return self.ask(asked)
+
+        @rule(target=decisions, asked=st.lists(REQUESTS, min_size=1, max_size=12))
+        def decide(self, asked: list[tuple[Any, ...]]) -> Any:
+            return self.ask(asked)
+
+        def ask(self, asked: list[tuple[Any, ...]]) -> Any:
+            requests = [
+                self.house.request(recipient, request_id, campaign, attributes=attributes, excluded=out, deferred=later)
+                for recipient, request_id, campaign, attributes, out, later in asked
+            ]
+            found = []
+            for request, answer in zip(requests, self.house.decide(*requests), strict=True):
+                if isinstance(answer, Exception):
+                    continue
+                key = (request.campaign_id, request.recipient, request.request_id)
+                if key in self.answers:
+                    assert self.answers[key][1] == answer, "a retried request got another answer"
+                else:
+                    self.answers[key] = (request, answer)
+                    self.check(answer.decision)
+                found.append(answer.decision)
+            return multiple(*found)
 
         def check(self, decision: Decision) -> None:
             if decision.variant_id is not None:

@@ -57,7 +57,8 @@ def test_threads_may_migrate_a_new_database_at_once(database_url: str) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(20)
+    assert not any(thread.is_alive() for thread in threads)
     assert not failures
 
 
