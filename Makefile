@@ -46,9 +46,16 @@ format: $(READY) ## rewrite the code in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-serve: $(READY) ## serve the example workspace on http://127.0.0.1:8080
-	@test -d workspace || $(BIN)/optimizer init workspace
+serve: $(READY) workspace ## serve the example workspace on http://127.0.0.1:8080, with a key to try it
 	@$(BIN)/optimizer serve --workspace workspace
+
+# The example, applied and approved, with a key that may do everything: to try, not to deploy.
+workspace: | $(READY)
+	@$(BIN)/optimizer init $@
+	@$(BIN)/optimizer apply --workspace $@ --note "the example"
+	@$(BIN)/optimizer approve winback --workspace $@ --note "the example"
+	@$(BIN)/optimizer key create --workspace $@ --name example \
+	  --scope decide --scope report_outcomes --scope manage --scope analyse
 
 bench: $(READY) ## benchmarks; each prints a ratio against a peer or a limit
 	@for script in benchmarks/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
