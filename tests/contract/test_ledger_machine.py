@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -195,12 +195,14 @@ def machine_class(  # noqa: C901 - a machine is a class of many small rules
 def test_whatever_happens_the_statistics_are_the_fold_and_every_decision_recomputes(
     files: dict[str, str], make_house: Any
 ) -> None:
+    nightly = settings().max_examples >= 1_000
     run_state_machine_as_test(
         machine_class(dict(files), make_house),
         settings=settings(
             max_examples=max(10, settings().max_examples // 3),
             stateful_step_count=25,
             deadline=None,
+            phases=[phase for phase in Phase if phase is not Phase.shrink or nightly],  # shrinking takes minutes
             suppress_health_check=list(HealthCheck),
         ),
     )

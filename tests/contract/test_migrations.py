@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from threading import Thread
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier, Thread
 
 import pytest
 import sqlalchemy as sa
@@ -107,3 +109,20 @@ def test_a_database_that_cannot_be_opened_is_a_configuration_error_that_keeps_th
     with pytest.raises(ConfigurationError) as raised:
         open_and_migrate()
     assert "hunter2" not in str(raised.value)
+
+
+def test_a_new_sqlite_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    """SQLite answers "locked" at once, not after its time-out, to those who switch a new file to WAL together."""
+    for turn in range(60):
+        together = Barrier(8)
+
+        def connect(turn: int = turn, together: Barrier = together) -> None:
+            store = Store(f"sqlite:///{tmp_path}/{turn}.db")
+            together.wait()
+            with store.reading():
+                pass
+            store.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            for future in [pool.submit(connect) for _ in range(8)]:
+                future.result()

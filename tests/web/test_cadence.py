@@ -6,6 +6,11 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
+from optimizer.services.learning import learn_campaign
+from optimizer.web import desk
+
 PATIENCE_SECONDS = 30.0
 
 
@@ -13,6 +18,27 @@ def allocation(service: Any) -> tuple[str, dict[str, float]]:
     answer = service.client.get("/v1/campaigns/winback/allocation").json()
     everyone = next(segment for segment in answer["segments"] if segment["segment"] == "everyone-else")
     return answer["snapshot"], everyone["allocation"]
+
+
+def test_a_round_of_learning_that_fails_does_not_end_learning(
+    serve: Any, deployment: Any, files: dict[str, str], edited: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds = []
+
+    def broken_once(*arguments: Any) -> Any:
+        rounds.append(arguments)
+        if len(rounds) == 1:
+            raise ZeroDivisionError("on purpose")
+        return learn_campaign(*arguments)
+
+    monkeypatch.setattr(desk, "learn_campaign", broken_once)
+    quick = edited(files, "campaigns/winback.yaml", ("floor: 0.05", "floor: 0.05, refresh: PT1S"))
+    with serve(deployment, quick) as service:
+        began = time.monotonic()
+        while len(rounds) < 3 and time.monotonic() - began < PATIENCE_SECONDS:
+            time.sleep(0.1)
+        assert len(rounds) >= 3
+        assert service.client.get("/readyz").status_code == 200
 
 
 def test_a_campaign_learns_at_its_cadence(serve: Any, deployment: Any, files: dict[str, str], edited: Any) -> None:

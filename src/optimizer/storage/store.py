@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from optimizer.storage.versions import Revisions, StrategyVersions
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30  # how long a writer waits for another process's SQLite transaction
+ATTEMPTS_AT_WAL, WAIT_FOR_WAL_SECONDS = 100, 0.05
 MIGRATION_LOCK = 0x0B71_1123  # any number, the same in every worker
 
 # What the driver raises when the database is away, locked, full or shutting down. Its words may name hosts and users:
@@ -172,10 +175,23 @@ def _engine(url: str) -> sa.Engine:
 def _prepare_sqlite(dbapi_connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
     dbapi_connection.isolation_level = None  # we say BEGIN ourselves, below
     cursor = dbapi_connection.cursor()
-    cursor.execute("PRAGMA journal_mode = WAL")
+    _keep_a_write_ahead_log(cursor)
     cursor.execute("PRAGMA synchronous = FULL")  # acknowledged means durable
     cursor.execute("PRAGMA cache_size = -65536")  # KiB
     cursor.close()
+
+
+def _keep_a_write_ahead_log(cursor: sa.engine.interfaces.DBAPICursor) -> None:
+    """Switch a new database to WAL. SQLite does not wait for its lock here, as it does for every other statement."""
+    for attempt in range(ATTEMPTS_AT_WAL):
+        try:
+            cursor.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if attempt == ATTEMPTS_AT_WAL - 1:
+                raise
+            time.sleep(WAIT_FOR_WAL_SECONDS)
+        else:
+            return
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
@@ -38,8 +38,7 @@ def create_app(deployment: Deployment) -> FastAPI:
             yield
         finally:
             learner.cancel()
-            with suppress(asyncio.CancelledError):
-                await learner
+            await asyncio.wait([learner])
             await asyncio.to_thread(desk.close)
 
     app = FastAPI(

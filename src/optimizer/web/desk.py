@@ -75,8 +75,8 @@ class Desk:
                     if now() >= due.setdefault(campaign_id, now() + tactic.policy.refresh):
                         await self.learn(campaign_id)
                         due[campaign_id] = now() + tactic.policy.refresh
-            except OptimizerError as error:
-                log.warning("learning is delayed", error=str(error))
+            except Exception as error:  # whatever one round met, the next one shall come
+                log.warning("learning is delayed", error=f"{type(error).__name__}: {error}")
 
     def close(self) -> None:
         """Finish what was accepted and stop."""
