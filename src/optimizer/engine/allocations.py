@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.domain.decision import Decision
 from optimizer.domain.snapshot import Snapshot
 from optimizer.policy.allocation import allocation
 from optimizer.policy.beta_bernoulli import BetaPosterior
@@ -42,6 +43,10 @@ class AllocationTable:
         if row is None:
             row = self._rows[key] = self._computed(segment, eligible)
         return row
+
+    def eligible_for(self, decision: Decision) -> NDArray[np.bool_]:
+        """Which variants a past decision was drawn from, ``[A]``: all but those a rule had removed."""
+        return np.array([variant_id not in decision.blocked for variant_id in self.snapshot.variant_ids])
 
     def _computed(self, segment: int, eligible: NDArray[np.bool_]) -> AllocationRow:
         p_best = self.posterior.prob_best(segment, eligible)

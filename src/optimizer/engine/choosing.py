@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from optimizer.domain.decision import Attributes, Decision
 from optimizer.domain.instants import Instant
 from optimizer.domain.reasons import Block, Group, Reason
-from optimizer.domain.snapshot import Snapshot
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.tactic import Tactic
 from optimizer.guardrails.eligibility import ELIGIBLE, blocked, blocks
@@ -96,7 +95,12 @@ def choose(tactic: Tactic, table: AllocationTable, contacts: Contacts, now: Inst
 
 
 def recompute(
-    tactic: Tactic, snapshot: Snapshot | None, decision: Decision, u: float, strategy_hash: float, campaign_hash: float
+    tactic: Tactic,
+    table: AllocationTable | None,
+    decision: Decision,
+    u: float,
+    strategy_hash: float,
+    campaign_hash: float,
 ) -> tuple[str | None, Group, str | None, float | None]:
     """Segment, group, variant and propensity of a past decision, from its request and its snapshot.
 
@@ -104,7 +108,7 @@ def recompute(
 
     Args:
         tactic: the campaign as the documents of the decision had it.
-        snapshot: the snapshot the decision was drawn from; None when nothing was drawn.
+        table: rows of the snapshot the decision was drawn from; None when nothing was drawn.
         decision: the decision as the ledger has it.
         u: hash of its request in [0, 1), as in `Contacts`; likewise the others.
         strategy_hash: hash of its recipient.
@@ -115,11 +119,10 @@ def recompute(
     if segment < 0:
         return None, group, None, None
     segment_id = tactic.rules.segment_ids[segment]
-    if snapshot is not None:
-        eligible = np.array([variant_id not in decision.blocked for variant_id in snapshot.variant_ids])
-        row = AllocationTable(snapshot).row(segment, eligible)
+    if table is not None:
+        row = table.row(segment, table.eligible_for(decision))
         arm = int(draw(row.allocation, np.float64(u)))
-        return segment_id, group, snapshot.variant_ids[arm], float(row.allocation[arm])
+        return segment_id, group, table.snapshot.variant_ids[arm], float(row.allocation[arm])
     control = None if tactic.control is None else tactic.variant_ids[tactic.control]
     if GROUPS.index(group) == LEARNING or control is None or control in decision.blocked:
         return segment_id, group, None, None

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from optimizer.domain.decision import Decision
 from optimizer.domain.outcome import Outcome
 from optimizer.domain.reasons import Block
@@ -13,7 +11,7 @@ from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.assessment import Assessment, assess
 from optimizer.errors import NotFound
 from optimizer.services.live import Live
-from optimizer.services.proving import chances, comes_out_the_same
+from optimizer.services.proving import chances, comes_out_the_same, table_of
 from optimizer.storage.store import Ledger
 
 
@@ -80,10 +78,10 @@ def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
         NotFound: there is no such decision.
     """
     decision = find_decision(ledger, decision_id)
-    snapshot = None if decision.snapshot_id is None else ledger.snapshots.get(decision.snapshot_id)
+    table = table_of(ledger, decision.snapshot_id)
+    snapshot = None if table is None else table.snapshot
     chance = chances(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
     outcomes = ledger.outcomes.of([decision_id]).get(decision_id, [])
-    table = None if snapshot is None else AllocationTable(snapshot)
     return Explanation(
         decision=decision,
         u=chance.u,
@@ -91,7 +89,7 @@ def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
         floor=None if snapshot is None else snapshot.floor,
         cap=None if snapshot is None else snapshot.cap,
         variants=() if table is None else _variants(decision, table),
-        same=comes_out_the_same(ledger, live, decision, snapshot),
+        same=comes_out_the_same(ledger, live, decision, table),
         outcomes=tuple(sorted(outcomes, key=lambda o: (o.occurred_at, o.event_id))),
         assessment=assess(live.reward_rule(ledger, decision), decision, outcomes),
     )
@@ -100,8 +98,7 @@ def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
 def _variants(decision: Decision, table: AllocationTable) -> tuple[VariantExplained, ...]:
     snapshot = table.snapshot
     segment = snapshot.segment_ids.index(decision.segment_id or "")
-    eligible = np.array([variant_id not in decision.blocked for variant_id in snapshot.variant_ids])
-    row = table.row(segment, eligible)
+    row = table.row(segment, table.eligible_for(decision))
     return tuple(
         VariantExplained(
             variant_id=variant_id,

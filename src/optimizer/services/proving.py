@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from optimizer.domain.decision import Decision
-from optimizer.domain.snapshot import Snapshot
+from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.choosing import recompute
 from optimizer.policy.draw import decision_hash, unit_hash
 from optimizer.services.live import Live
@@ -39,19 +39,25 @@ def chances(secret: bytes, campaign_id: str, recipient_key: str, request_id: str
     )
 
 
-def comes_out_the_same(ledger: Ledger, live: Live, decision: Decision, snapshot: Snapshot | None) -> bool:
+def table_of(ledger: Ledger, snapshot_id: str | None) -> AllocationTable | None:
+    """Allocation rows of a snapshot; None when there is no such snapshot, or none is named."""
+    snapshot = None if snapshot_id is None else ledger.snapshots.get(snapshot_id)
+    return None if snapshot is None else AllocationTable(snapshot)
+
+
+def comes_out_the_same(ledger: Ledger, live: Live, decision: Decision, table: AllocationTable | None) -> bool:
     """Whether id, segment, group, variant and propensity are computed again, bit for bit.
 
     Args:
         ledger: gives the documents the decision was made under.
         live: gives the secret.
         decision: the decision as the ledger has it.
-        snapshot: the snapshot it names; None when it names none, or one that is gone.
+        table: see `table_of`; decisions of one snapshot may share it.
     """
-    if snapshot is None and decision.snapshot_id is not None:
+    if table is None and decision.snapshot_id is not None:
         return False
     chance = chances(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
     tactic = live.edition(ledger, decision.strategy_version)[decision.campaign_id]
-    again = recompute(tactic, snapshot, decision, chance.u, chance.strategy, chance.campaign)
+    again = recompute(tactic, table, decision, chance.u, chance.strategy, chance.campaign)
     recorded = (decision.segment_id, decision.group, decision.variant_id, decision.propensity)
     return chance.decision_id == decision.decision_id and again == recorded

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from optimizer.domain.decision import Decision
 from optimizer.domain.outcome import Outcome
-from optimizer.domain.snapshot import Snapshot
 from optimizer.domain.statistics import ZERO, Cell, Sums, Tally
 from optimizer.engine.assessment import RewardRule, fold
 from optimizer.services.live import Live
-from optimizer.services.proving import comes_out_the_same
+from optimizer.services.proving import comes_out_the_same, table_of
 from optimizer.storage.store import Ledger
 
 
@@ -95,12 +94,9 @@ def _judged(
 
 
 def _differing(ledger: Ledger, live: Live, decisions: Sequence[Decision]) -> tuple[str, ...]:
-    snapshots: dict[str, Snapshot | None] = {}
-    differing = []
-    for decision in decisions:
-        if decision.snapshot_id is not None and decision.snapshot_id not in snapshots:
-            snapshots[decision.snapshot_id] = ledger.snapshots.get(decision.snapshot_id)
-        snapshot = None if decision.snapshot_id is None else snapshots[decision.snapshot_id]
-        if not comes_out_the_same(ledger, live, decision, snapshot):
-            differing.append(decision.decision_id)
-    return tuple(differing)
+    tables = {name: table_of(ledger, name) for name in {decision.snapshot_id for decision in decisions}}
+    return tuple(
+        decision.decision_id
+        for decision in decisions
+        if not comes_out_the_same(ledger, live, decision, tables[decision.snapshot_id])
+    )
