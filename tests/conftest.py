@@ -227,11 +227,11 @@ class House:
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
 
     def apply(self, files: Mapping[str, str] = FILES, note: str = "test") -> Applied:
-        with self.deployment.store.writing() as ledger:
+        with self.deployment.store.writing(alone=True) as ledger:
             return apply_workspace(ledger, read_workspace(files), actor="tester", note=note, now=self.now)
 
     def approve(self, campaign: str, message: str) -> tuple[str, ...]:
-        with self.deployment.store.writing() as ledger:
+        with self.deployment.store.writing(alone=True) as ledger:
             return approve(
                 ledger, self.deployment.live, campaign, message, actor="tester", note="read it", now=self.now
             )
@@ -242,7 +242,7 @@ class House:
         return DecisionRequest(campaign, recipient, request_id, rest.pop("attributes", {}), **rest)
 
     def decide(self, *requests: DecisionRequest) -> list[Answer | OptimizerError]:
-        with self.deployment.store.writing() as ledger:
+        with self.deployment.store.writing(alone=True) as ledger:
             return decide(ledger, self.deployment.live, requests, self.now)
 
     def decided(self, recipient: str, request_id: str = "r1", campaign: str = "winback", **rest: Any) -> Answer:
@@ -265,7 +265,7 @@ class House:
         return OutcomeReport(event_id, kind, rest.pop("occurred_at", NOON + after), decision_id=decision_id, **rest)
 
     def record(self, *reports: OutcomeReport) -> list[Recorded]:
-        with self.deployment.store.writing() as ledger:
+        with self.deployment.store.writing(alone=True) as ledger:
             return record_outcomes(ledger, self.deployment.live, reports, self.now)
 
     def recorded(self, decision_id: str | None, kind: str = "purchase", after: int = 1, **rest: Any) -> str:
@@ -273,7 +273,7 @@ class House:
         return one.status.value
 
     def learn(self, campaign: str = "winback") -> Any:
-        with self.deployment.store.writing() as ledger:
+        with self.deployment.store.writing(alone=True) as ledger:
             return learn_campaign(ledger, self.deployment.live, campaign, self.now)
 
     def verify(self, recompute_decisions: int = 100_000) -> Verification:
@@ -443,7 +443,7 @@ def serving(deployment: Deployment) -> Iterator[str]:
 @contextmanager
 def service_on(deployment: Deployment, files: Mapping[str, str] = FILES) -> Iterator[Service]:
     """A server with documents in force and a client with a key of every scope."""
-    with deployment.store.writing() as ledger:
+    with deployment.store.writing(alone=True) as ledger:
         apply_workspace(ledger, read_workspace(files), actor="tester", note="test", now=time.time_ns() // 1_000)
     key = deployment.create_key("test", list(Scope))
     headers = {"Authorization": f"Bearer {key}"}

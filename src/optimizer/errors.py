@@ -5,6 +5,7 @@
   + InvalidRequest         a caller sent something that is not allowed; carries every finding
   + NotFound               the thing named does not exist
   + Conflict               the thing named exists in a state that forbids the change
+  + Contended              another worker was faster; the same transaction may succeed when it is tried again
   + Unavailable            the service cannot answer now; the same request may succeed later
   + ConfigurationError     settings or environment make it impossible to start
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 __all__ = [
     "ConfigurationError",
     "Conflict",
+    "Contended",
     "DocumentError",
     "Finding",
     "InvalidRequest",
@@ -84,6 +86,10 @@ class NotFound(OptimizerError):
 
 class Conflict(OptimizerError):
     """The thing named exists in a state that forbids the change."""
+
+
+class Contended(OptimizerError):
+    """Another worker has just used what this transaction counted on; nothing was written, and it may try again."""
 
 
 class Unavailable(OptimizerError):

@@ -157,20 +157,21 @@ def test_a_recipient_outside_the_audience_gets_nothing(house: Any) -> None:
 
 
 def test_the_stored_profile_is_used_and_the_request_wins_over_it(house: Any) -> None:
-    from optimizer.services.profiles import profile, put_profile
+    from optimizer.services.profiles import put_profile, stored_profile
+    from optimizer.storage.recipients import Profile
 
     live = house.deployment.live
     with house.deployment.store.writing() as ledger:
-        put_profile(ledger, live, "ann", {"days": 365, "country": "GB"}, house.now)
+        put_profile(ledger, live, "ann", Profile({"days": 365, "country": "GB"}), house.now)
     assert house.decided("ann", "r1").decision.segment_id == "lapsed"
     assert house.decided("ann", "r2", attributes={"days": 1, "country": "US"}).decision.segment_id == "american"
     assert house.decided("bob").decision.segment_id == "everyone-else"
     with house.deployment.store.reading() as ledger:
-        assert profile(ledger, live, "ann") == {"days": 365, "country": "GB"}
+        assert stored_profile(ledger, live, "ann").attributes == {"days": 365, "country": "GB"}
         with pytest.raises(NotFound):
-            profile(ledger, live, "bob")
+            stored_profile(ledger, live, "bob")
     with pytest.raises(InvalidRequest), house.deployment.store.writing() as ledger:
-        put_profile(ledger, live, "ann", {"days": "many"}, house.now)
+        put_profile(ledger, live, "ann", Profile({"days": "many"}), house.now)
 
 
 # ---------------------------------------------------------------- approvals and dates

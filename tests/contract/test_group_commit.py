@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from optimizer.errors import NotFound, Unavailable
 from optimizer.services import group_commit
 from optimizer.services.group_commit import GroupCommit, result_of
-from optimizer.storage.access import AuditEntry
+from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger, Store
 
 WAIT = 20
@@ -52,7 +52,7 @@ class Log:
 
     def written(self) -> list[str]:
         with self.store.reading() as ledger:
-            return sorted(entry.subject for entry in ledger.audit.latest(100_000))
+            return sorted(link.entry.subject for link in ledger.audit.latest(100_000))
 
 
 @pytest.fixture

@@ -20,7 +20,9 @@ from optimizer.domain.reasons import Block, Group, Reason
 from optimizer.domain.snapshot import Snapshot
 from optimizer.domain.statistics import Cell, Sums
 from optimizer.errors import Unavailable
-from optimizer.storage.access import Approval, AuditEntry, StoredKey
+from optimizer.storage.access import Approval, StoredKey
+from optimizer.storage.audit import AuditEntry
+from optimizer.storage.recipients import Profile
 from optimizer.storage.store import Ledger, Store
 from optimizer.storage.tables import LARGEST_SUM
 from optimizer.storage.versions import StrategyVersion
@@ -408,18 +410,18 @@ def test_the_audit_trail_lists_the_newest_first(store: Store) -> None:
         with store.writing() as ledger:
             ledger.audit.append(AuditEntry(n, "ann", "apply", f"version {n}", "note"))
     with store.reading() as ledger:
-        assert [entry.at for entry in ledger.audit.latest(3)] == [4, 3, 2]
+        assert [link.entry.at for link in ledger.audit.latest(3)] == [4, 3, 2]
 
 
 def test_keys_and_profiles_come_back_as_they_were_put(store: Store) -> None:
     key = StoredKey("hash", "mailer", "decide report_outcomes", 3)
     with store.writing() as ledger:
         ledger.keys.insert(key)
-        ledger.recipients.put("k1", {"days": 1, "vip": True}, 1)
-        ledger.recipients.put("k1", {"days": 2.5, "country": "US"}, 2)
+        ledger.recipients.put("k1", Profile({"days": 1, "vip": True}, {"email": True}, "Europe/Paris"), 1)
+        ledger.recipients.put("k1", Profile({"days": 2.5, "country": "US"}, {"sms": False}), 2)
     with store.reading() as ledger:
         assert ledger.keys.all() == [key]
-        assert ledger.recipients.of(["k1", "k2"]) == {"k1": {"days": 2.5, "country": "US"}}
+        assert ledger.recipients.of(["k1", "k2"]) == {"k1": Profile({"days": 2.5, "country": "US"}, {"sms": False})}
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
@@ -452,7 +454,7 @@ def test_sql_html_and_emoji_in_any_field_are_data(store: Store, text: str) -> No
         assert ledger.decisions.by_id(["d1"]) == {"d1": decision}
         assert ledger.decisions.latest_of(text, text) == decision
         assert ledger.outcomes.of(["d1"]) == {"d1": [outcome]}
-        assert ledger.audit.latest() == [entry]
+        assert [link.entry for link in ledger.audit.latest()] == [entry]
         assert ledger.approvals.all() == [approval]
         assert dict(ledger.statistics.of_campaign(text)) == {cell: Sums(1, 1, 1, 1)}
         assert ledger.snapshots.get(f"{text}:1") is not None
@@ -464,7 +466,7 @@ def test_a_long_text_is_kept_whole(store: Store) -> None:
     with store.writing() as ledger:
         ledger.audit.append(AuditEntry(1, "ann", "apply", text, text))
     with store.reading() as ledger:
-        assert ledger.audit.latest()[0].subject == text
+        assert ledger.audit.latest()[0].entry.subject == text
 
 
 # ---------------------------------------------------------------- transactions
@@ -486,7 +488,7 @@ def test_a_block_that_raises_leaves_nothing(store: Store, rows: Callable[[Store]
         ledger.approvals.grant(Approval("c", "v", "h", 1, "a", "n"))
         ledger.audit.append(AuditEntry(1, "a", "b", "c", "d"))
         ledger.keys.insert(StoredKey("h", "n", "s", 1))
-        ledger.recipients.put("k", {}, 1)
+        ledger.recipients.put("k", Profile(), 1)
         raise RuntimeError("half way")
 
     with pytest.raises(RuntimeError, match="half way"), store.writing() as ledger:
@@ -556,7 +558,7 @@ def test_postgresql_refuses_nul_in_a_text_and_sqlite_keeps_it(store: Store) -> N
         with store.writing() as ledger:
             ledger.audit.append(entry)
         with store.reading() as ledger:
-            assert ledger.audit.latest() == [entry]
+            assert [link.entry for link in ledger.audit.latest()] == [entry]
     else:
         with pytest.raises(Exception, match="NUL"), store.writing() as ledger:
             ledger.audit.append(entry)

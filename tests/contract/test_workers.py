@@ -24,7 +24,7 @@ from pathlib import Path
 from optimizer.deployment import Deployment, load_workspace, now, read_settings
 from optimizer.services.applying import apply_workspace
 deployment = Deployment(Path(sys.argv[1]), read_settings())
-with deployment.store.writing() as ledger:
+with deployment.store.writing(alone=True) as ledger:
     apply_workspace(ledger, load_workspace(deployment.folder), actor="other", note="", now=now())
 deployment.close()
 """
@@ -187,7 +187,7 @@ def test_a_lesson_that_was_rolled_back_is_never_used(house: Any) -> None:
         learn_campaign(ledger, live, "newsletter", house.now)
         raise RuntimeError("the plug was pulled")
 
-    with pytest.raises(RuntimeError, match="pulled"), store.writing() as ledger:
+    with pytest.raises(RuntimeError, match="pulled"), store.writing(alone=True) as ledger:
         learn_and_fail(ledger)
     answers = house.learning(5)
     assert {answer.decision.snapshot_id for answer in answers} == {"winback:1"}
@@ -205,7 +205,7 @@ def test_outcomes_that_were_rolled_back_are_neither_counted_nor_known(house: Any
         record_outcomes(ledger, house.deployment.live, [report], house.now)
         raise RuntimeError("the plug was pulled")
 
-    with pytest.raises(RuntimeError, match="pulled"), house.deployment.store.writing() as ledger:
+    with pytest.raises(RuntimeError, match="pulled"), house.deployment.store.writing(alone=True) as ledger:
         record_and_fail(ledger)
     assert house.trials() == (1, 0, 0)
     assert [one.status.value for one in house.record(report)] == ["accepted"]

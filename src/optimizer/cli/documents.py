@@ -261,7 +261,7 @@ def apply(
     from optimizer.services.applying import apply_workspace
 
     documents = load_workspace(workspace)
-    with opened(workspace) as deployment, deployment.store.writing() as ledger:
+    with opened(workspace) as deployment, deployment.store.writing(alone=True) as ledger:
         done = apply_workspace(ledger, documents, actor=deployment.actor, note=note, now=now())
     if json:
         awaiting = [{"campaign": campaign, "variant": variant} for campaign, variant in done.awaiting]

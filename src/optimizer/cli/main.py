@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from optimizer import __version__
-from optimizer.cli import demo, documents, keys, ledger, report, serve
+from optimizer.cli import audit, demo, documents, keys, ledger, plan, report, serve, steering, suppressions
 from optimizer.cli.terminal import Commands, examples
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
     epilog=examples(
         "optimizer init shop && cd shop",
         "optimizer check",
+        "optimizer plan",
         'optimizer apply --note "first version"',
         "optimizer approve winback",
         "optimizer key create --name shop --scope decide --scope report_outcomes",
@@ -45,7 +46,7 @@ def _root(
     pass
 
 
-for _module in (documents, serve, report, keys, ledger, demo):
+for _module in (documents, plan, serve, report, steering, suppressions, audit, keys, ledger, demo):
     _module.add_to(app)
 
 

@@ -122,7 +122,7 @@ def _hints(deployment: Deployment) -> list[str]:
 
     with deployment.store.reading() as ledger:
         loaded = deployment.live.at(ledger)
-        summaries: list[Any] = summarise(loaded, now())
+        summaries: list[Any] = summarise(ledger, deployment.live, now())
         has_keys = bool(ledger.keys.all())
     hints = []
     if loaded.workspace is None:

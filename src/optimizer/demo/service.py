@@ -70,9 +70,9 @@ def put_in_force(folder: Path) -> str:
     deployment = Deployment(folder, Settings(database_url=None, secret=None, actor="demo"))
     try:
         workspace = load_workspace(folder)
-        with deployment.store.writing() as ledger:
+        with deployment.store.writing(alone=True) as ledger:
             apply_workspace(ledger, workspace, actor="demo", note="the demo begins", now=now())
-        with deployment.store.writing() as ledger:
+        with deployment.store.writing(alone=True) as ledger:
             for message in workspace.campaigns[CAMPAIGN].messages:
                 approve(ledger, deployment.live, CAMPAIGN, message.id, actor="demo", note="for the demo", now=now())
         return deployment.create_key("demo", list(Scope))

@@ -29,6 +29,9 @@ class Decision:
         attributes: declared attributes the segment rules saw.
         excluded: variants the caller did not want.
         retry_at: when asking again may give a variant; None when unknown.
+        time_zone: IANA zone of the recipient the hours were judged in; None when unknown.
+        consent: whether the recipient agreed to the campaign's channel; None when nobody said.
+        rollout_share: share of the audience that took part when it was made.
     """
 
     decision_id: str
@@ -49,3 +52,6 @@ class Decision:
     attributes: Attributes
     excluded: tuple[str, ...]
     retry_at: Instant | None = None
+    time_zone: str | None = None
+    consent: bool | None = None
+    rollout_share: float = 1.0

@@ -1,5 +1,6 @@
 """What a recipient did after a decision, and what became of each report of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,6 +9,9 @@ from optimizer.domain.instants import Instant
 EXPOSED = "exposed"  # the caller says the variant reached the recipient
 WITHDRAWN = "withdrawn"  # the caller says it never will
 BOUNCED = "bounced"  # the provider says it never will
+
+# Outcomes that put the recipient on the suppression list; True: for every channel, not only the decision's own.
+SUPPRESSING: Mapping[str, bool] = {"unsubscribed": False, "complained": True}
 
 
 @dataclass(frozen=True, slots=True)

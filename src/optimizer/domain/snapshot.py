@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,11 @@ class Snapshot:
         alpha, beta: Beta posterior of each variant's success rate, ``[S, A]``.
         trials: exposed decisions the posterior rests on, ``[S, A]``.
         floor, cap: bounds on every allocation.
+        penalty: the most that penalties can take off one reward; the posterior is that of ``(reward + penalty) / (1 +
+            penalty)``.
+        price: what a unit of the budget costs in reward; None where no budget is paced.
+        costs: ``[S, A]``, expected cost of each variant, in units of currency or in sends, as the budget counts.
+        pace: how the price came about, as the policy keeps it from one snapshot to the next; None without a price.
     """
 
     campaign_id: str
@@ -39,6 +46,10 @@ class Snapshot:
     trials: NDArray[np.float64]
     floor: float
     cap: float
+    penalty: float = 0.0
+    price: float | None = None
+    costs: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    pace: Mapping[str, Any] | None = None
 
     @property
     def snapshot_id(self) -> str:

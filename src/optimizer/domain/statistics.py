@@ -9,11 +9,17 @@ from optimizer.domain.instants import Instant
 
 DECIDED = "decided"  # metric: decisions made
 NOTHING = "nothing"  # variant id of a decision that sends nothing
+WITHHELD = "withheld"  # variant id of a decision that keeps scarce budget for others
 
 
 def reward_metric(objective_id: str) -> str:
     """Name of the metric that sums the rewards of one objective."""
     return f"reward:{objective_id}"
+
+
+def penalty_metric(objective_id: str, kind: str) -> str:
+    """Name of the metric that counts the trials on which one penalised outcome happened."""
+    return f"penalty:{objective_id}:{kind}"
 
 
 def outcome_metric(kind: str) -> str:
@@ -37,8 +43,8 @@ class Sums(NamedTuple):
     """What is summed in a cell: integers, hence exact in any order.
 
     Attributes:
-        n: decisions (metric ``decided``), trials (``reward:…``) or outcomes (``outcome:…``).
-        positives: trials with a reward above zero, or decisions with at least one such outcome.
+        n: decisions (metric ``decided``), trials (``reward:…``), penalised trials or outcomes (``outcome:…``).
+        positives: trials on which the rewarded outcome came, or decisions with at least one such outcome.
         total: sum of rewards or values, micro-units.
         squares: sum of squared rewards, millionths of a squared unit; zero for other metrics.
     """

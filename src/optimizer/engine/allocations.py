@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from optimizer.domain.decision import Decision
 from optimizer.domain.snapshot import Snapshot
-from optimizer.policy.allocation import allocation
+from optimizer.policy.allocation import allocation, priced_allocation
 from optimizer.policy.beta_bernoulli import BetaPosterior
 
 
@@ -18,14 +18,25 @@ class AllocationRow:
     """How a segment's traffic is shared among its eligible variants.
 
     Attributes:
-        p_best: ``[A]``, posterior probability that each eligible variant is the best of them.
-        allocation: ``[A]``, probability with which each is drawn: `p_best` after floor and cap.
+        p_best: ``[A]``, posterior probability that each eligible variant is the best of them, at the budget's price.
+        drawn_from: ``[A]``, probability with which each is drawn: `p_best` after floor and cap. Where the budget has
+            a price, ``[A + 1]``: the last is the probability of sending nothing.
         leader: the eligible arm with the highest posterior mean; -1 when none is eligible.
     """
 
     p_best: NDArray[np.float64]
-    allocation: NDArray[np.float64]
+    drawn_from: NDArray[np.float64]
     leader: int
+
+    @property
+    def allocation(self) -> NDArray[np.float64]:
+        """``[A]``, the probability with which each variant is drawn."""
+        return self.drawn_from[: len(self.p_best)]
+
+    @property
+    def withheld(self) -> float:
+        """Probability of sending nothing, to keep scarce budget for contacts that are worth more."""
+        return float(self.drawn_from[len(self.p_best) :].sum())
 
 
 class AllocationTable:
@@ -33,7 +44,7 @@ class AllocationTable:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self.posterior = BetaPosterior(snapshot.alpha, snapshot.beta)
+        self.posterior = BetaPosterior(snapshot.alpha, snapshot.beta, snapshot.penalty)
         self._rows: dict[tuple[int, bytes], AllocationRow] = {}
 
     def row(self, segment: int, eligible: NDArray[np.bool_]) -> AllocationRow:
@@ -49,7 +60,13 @@ class AllocationTable:
         return np.array([variant_id not in decision.blocked for variant_id in self.snapshot.variant_ids])
 
     def _computed(self, segment: int, eligible: NDArray[np.bool_]) -> AllocationRow:
-        p_best = self.posterior.prob_best(segment, eligible)
-        shares = allocation(p_best, eligible, self.snapshot.floor, self.snapshot.cap)
+        snapshot = self.snapshot
         means = np.where(eligible, self.posterior.mean[segment], -np.inf)
-        return AllocationRow(p_best, shares, int(means.argmax()) if eligible.any() else -1)
+        leader = int(means.argmax()) if eligible.any() else -1
+        if snapshot.price is None:
+            p_best = self.posterior.prob_best(segment, eligible)
+            return AllocationRow(p_best, allocation(p_best, eligible, snapshot.floor, snapshot.cap), leader)
+        costs = snapshot.costs[segment]
+        p_best, p_withhold = self.posterior.prob_best_priced(segment, eligible, snapshot.price, costs)
+        shares = priced_allocation(p_best, np.float64(p_withhold), eligible, snapshot.floor, snapshot.cap)
+        return AllocationRow(p_best, shares, leader)

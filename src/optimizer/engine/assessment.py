@@ -7,16 +7,25 @@ from dataclasses import dataclass
 
 from optimizer.domain.decision import Decision
 from optimizer.domain.instants import MINUTE, Duration, Instant, bucket
-from optimizer.domain.micros import MICRO
+from optimizer.domain.micros import MICRO, micros
 from optimizer.domain.outcome import BOUNCED, EXPOSED, WITHDRAWN, Outcome
 from optimizer.domain.reasons import Reason
-from optimizer.domain.statistics import DECIDED, NOTHING, Cell, Sums, outcome_metric, reward_metric
+from optimizer.domain.statistics import (
+    DECIDED,
+    NOTHING,
+    WITHHELD,
+    Cell,
+    Sums,
+    outcome_metric,
+    penalty_metric,
+    reward_metric,
+)
 from optimizer.strategy.documents import Objective
 
 CLOCK_SKEW: Duration = 5 * MINUTE  # how far a reporter's clock may disagree with ours
 
 # A later step of the funnel implies the earlier ones: providers lose "delivered" events more often than clicks.
-_EXPOSURE_KINDS: Mapping[str, frozenset[str]] = {
+EXPOSURE_KINDS: Mapping[str, frozenset[str]] = {
     "decision": frozenset({EXPOSED, "delivered", "opened", "clicked"}),
     "delivered": frozenset({EXPOSED, "delivered", "opened", "clicked"}),
     "opened": frozenset({EXPOSED, "opened", "clicked"}),
@@ -31,6 +40,7 @@ class RewardRule:
     Attributes:
         kind: outcome that is rewarded.
         value: ``first`` (1 for the first such outcome) or ``count`` (1 for each).
+        penalties: what each kind of outcome takes off, once per decision, micro-units; in order of the kinds.
         window: how long after the exposure an outcome still counts, microseconds.
         counts_from: exposure that makes a decision a trial: ``decision``, ``delivered`` or ``opened``.
     """
@@ -40,6 +50,7 @@ class RewardRule:
     value: str
     window: Duration
     counts_from: str
+    penalties: tuple[tuple[str, int], ...] = ()
 
     @classmethod
     def of(cls, objective: Objective) -> RewardRule:
@@ -50,6 +61,7 @@ class RewardRule:
             objective.reward.value,
             objective.attribution_window,
             objective.counts_from,
+            tuple(sorted((kind, micros(penalty)) for kind, penalty in objective.penalties.items())),
         )
 
 
@@ -60,13 +72,17 @@ class Assessment:
     Attributes:
         exposed_at: when it began to count as a trial; None while it does not, or when it was withdrawn.
         closes_at: outcomes after this instant are late.
-        reward: micro-units; zero while not exposed.
+        rewarded: whether the rewarded outcome came; false while not exposed.
+        reward: micro-units, less the penalties; zero while not exposed.
+        withdrawn: the caller has said that it was never sent.
         counted: per outcome kind, how many fell within the window and the sum of their values in micro-units.
     """
 
     exposed_at: Instant | None
     closes_at: Instant
+    rewarded: bool
     reward: int
+    withdrawn: bool
     counted: Mapping[str, tuple[int, int]]
 
 
@@ -86,9 +102,13 @@ def assess(rule: RewardRule, decision: Decision, outcomes: Sequence[Outcome]) ->
         if opens_at <= outcome.occurred_at <= closes_at:
             n, total = counted.get(outcome.kind, (0, 0))
             counted[outcome.kind] = (n + 1, total + (outcome.value or 0))
-    n_rewarded = 0 if exposed_at is None else counted.get(rule.kind, (0, 0))[0]
+    withdrawn = any(outcome.kind == WITHDRAWN for outcome in standing)
+    if exposed_at is None:
+        return Assessment(None, closes_at, rewarded=False, reward=0, withdrawn=withdrawn, counted=counted)
+    n_rewarded = counted.get(rule.kind, (0, 0))[0]
     reward = MICRO * (min(n_rewarded, 1) if rule.value == "first" else n_rewarded)
-    return Assessment(exposed_at, closes_at, reward, counted)
+    reward -= sum(penalty for kind, penalty in rule.penalties if kind in counted)
+    return Assessment(exposed_at, closes_at, n_rewarded > 0, reward, withdrawn, counted)
 
 
 def contributions(rule: RewardRule, decision: Decision, outcomes: Sequence[Outcome]) -> Iterator[tuple[Cell, Sums]]:
@@ -96,8 +116,11 @@ def contributions(rule: RewardRule, decision: Decision, outcomes: Sequence[Outco
     yield _cell(decision, DECIDED), Sums(1, 0, 0, 0)
     found = assess(rule, decision, outcomes)
     if found.exposed_at is not None:
-        earned = Sums(1, int(found.reward > 0), found.reward, found.reward**2 // MICRO)
+        earned = Sums(1, int(found.rewarded), found.reward, found.reward**2 // MICRO)
         yield _cell(decision, reward_metric(rule.objective_id)), earned
+        for kind, _ in rule.penalties:
+            if kind in found.counted:
+                yield _cell(decision, penalty_metric(rule.objective_id, kind)), Sums(1, 1, 0, 0)
     for kind, (n, total) in found.counted.items():
         yield _cell(decision, outcome_metric(kind)), Sums(n, 1, total, 0)
 
@@ -118,7 +141,7 @@ def _exposed_at(rule: RewardRule, decision: Decision, standing: Sequence[Outcome
         return None
     if rule.counts_from == "decision" and not decision.deferred:
         return decision.decided_at
-    kinds = _EXPOSURE_KINDS[rule.counts_from]
+    kinds = EXPOSURE_KINDS[rule.counts_from]
     return min((o.occurred_at for o in standing if o.kind in kinds), default=None)
 
 
@@ -126,7 +149,7 @@ def _cell(decision: Decision, metric: str) -> Cell:
     return Cell(
         decision.campaign_id,
         decision.segment_id or "",
-        decision.variant_id or NOTHING,
+        decision.variant_id or (WITHHELD if decision.reason is Reason.WITHHELD else NOTHING),
         decision.content_hash or "",
         decision.group.value,
         metric,

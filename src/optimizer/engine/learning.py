@@ -8,12 +8,13 @@ import numpy as np
 
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import Instant
-from optimizer.domain.micros import MICRO
+from optimizer.domain.micros import MICRO, units
 from optimizer.domain.reasons import Group
 from optimizer.domain.snapshot import Snapshot
-from optimizer.domain.statistics import Cell, Sums, reward_metric
+from optimizer.domain.statistics import Cell, Sums, penalty_metric, reward_metric
+from optimizer.engine.pricing import UNPRICED, Pricing
 from optimizer.engine.tactic import Tactic
-from optimizer.policy.beta_bernoulli import beta_posterior
+from optimizer.policy.beta_bernoulli import BetaPosterior, beta_posterior
 
 # A posterior that moved by less than one part in ten thousand would not change any allocation one could see.
 IMMATERIAL = 1e-4
@@ -27,27 +28,32 @@ def evidence_of(tactic: Tactic, cells: Iterable[tuple[Cell, Sums]]) -> Evidence:
     """
     segment_of = {segment_id: s for s, segment_id in enumerate(tactic.rules.segment_ids)}
     arm_of = {(v.variant_id, v.content_hash): arm for arm, v in enumerate(tactic.variants)}
-    metric = reward_metric(tactic.reward_rule.objective_id)
+    rule = tactic.reward_rule
+    metrics = [penalty_metric(rule.objective_id, kind) for kind, _ in rule.penalties]
+    row_of = {reward_metric(rule.objective_id): 0} | {metric: row for row, metric in enumerate(metrics, start=4)}
     found = [
-        (segment_of[cell.segment_id], arm_of[cell.variant_id, cell.content_hash], cell.bucket, sums)
+        (row_of[cell.metric], segment_of[cell.segment_id], arm_of[cell.variant_id, cell.content_hash], cell, sums)
         for cell, sums in cells
-        if cell.metric == metric
+        if cell.metric in row_of
         and cell.group == Group.LEARNING
         and cell.segment_id in segment_of
         and (cell.variant_id, cell.content_hash) in arm_of
     ]
-    shape = (len(segment_of), len(arm_of))
-    buckets, places = np.unique([b for _, _, b, _ in found], return_inverse=True)
-    arrays = np.zeros((4, *shape, len(buckets)))
-    for (segment, arm, _, sums), place in zip(found, places, strict=True):
-        arrays[:, segment, arm, place] += (sums.n, sums.positives, sums.total / MICRO, sums.squares / MICRO)
-    return Evidence(buckets.astype(np.int64), *arrays)
+    buckets, places = np.unique([cell.bucket for *_, cell, _ in found], return_inverse=True)
+    arrays = np.zeros((4 + len(metrics), len(segment_of), len(arm_of), len(buckets)))
+    for (row, segment, arm, _, sums), place in zip(found, places, strict=True):
+        if row == 0:
+            arrays[:4, segment, arm, place] += (sums.n, sums.positives, sums.total / MICRO, sums.squares / MICRO)
+        else:
+            arrays[row, segment, arm, place] += sums.n
+    trials, positives, rewards, squares = arrays[:4]
+    return Evidence(buckets.astype(np.int64), trials, positives, rewards, squares, arrays[4:])
 
 
-def learn(tactic: Tactic, evidence: Evidence, number: int, now: Instant) -> Snapshot:
+def learn(tactic: Tactic, evidence: Evidence, number: int, now: Instant, pricing: Pricing = UNPRICED) -> Snapshot:
     """The snapshot with this number: what the policy believes about the evidence at `now`."""
+    posterior = posterior_of(tactic, evidence, now)
     policy = tactic.policy
-    posterior = beta_posterior(evidence, now, policy.half_life, policy.prior_successes, policy.prior_failures)
     return Snapshot(
         campaign_id=tactic.campaign_id,
         number=number,
@@ -62,11 +68,25 @@ def learn(tactic: Tactic, evidence: Evidence, number: int, now: Instant) -> Snap
         trials=evidence.trials.sum(axis=-1),
         floor=policy.floor,
         cap=policy.cap,
+        penalty=posterior.penalty,
+        price=pricing.price,
+        costs=np.broadcast_to(pricing.costs, posterior.alpha.shape).copy(),
+        pace=pricing.pace,
     )
+
+
+def posterior_of(tactic: Tactic, evidence: Evidence, now: Instant) -> BetaPosterior:
+    """What the tactic's policy believes about its evidence."""
+    policy = tactic.policy
+    penalties = [units(penalty) for _, penalty in tactic.reward_rule.penalties]
+    prior = (policy.prior_successes, policy.prior_failures)
+    return beta_posterior(evidence, now, policy.half_life, *prior, penalties)
 
 
 def differs(one: Snapshot, other: Snapshot) -> bool:
     """Whether two snapshots of a campaign would choose differently in a way worth keeping."""
+    if (one.price is None) != (other.price is None) or one.pace != other.pace:
+        return True
     if one.config_hash != other.config_hash or one.strategy_version != other.strategy_version:
         return True
     close = np.allclose(one.alpha, other.alpha, rtol=IMMATERIAL, atol=0.0)

@@ -1,4 +1,4 @@
-"""Holdouts: stable parts of the audience that are kept on control and never learned from."""
+"""Groups: stable parts of the audience; only one of them is learned from."""
 
 from dataclasses import dataclass
 
@@ -6,28 +6,44 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.reasons import Group
+from optimizer.guardrails.rollout import in_rollout
 
 GROUPS: tuple[Group, ...] = tuple(Group)
 LEARNING = GROUPS.index(Group.LEARNING)
 
 
 @dataclass(frozen=True, slots=True)
-class HoldoutShares:
-    """Share of the recipients held out by the strategy (the same ones in all campaigns) and by the campaign."""
+class Shares:
+    """How the audience is parted.
 
-    strategy: float
-    campaign: float
-
-
-def groups(
-    shares: HoldoutShares, strategy_hash: NDArray[np.float64], campaign_hash: NDArray[np.float64]
-) -> NDArray[np.int64]:
-    """Index into `GROUPS` of each contact.
-
-    Args:
-        shares: the two shares.
-        strategy_hash: ``[N]`` in [0, 1), a hash of the recipient alone.
-        campaign_hash: ``[N]`` in [0, 1), a hash of campaign and recipient, independent of the first.
+    Attributes:
+        strategy_holdout: share of the recipients held out by the strategy, the same ones in all campaigns.
+        campaign_holdout: share held out by the campaign.
+        rollout: share of the recipients the rollout has reached.
     """
-    inside_campaign_holdout = np.where(campaign_hash < shares.campaign, GROUPS.index(Group.CAMPAIGN_HOLDOUT), LEARNING)
-    return np.where(strategy_hash < shares.strategy, GROUPS.index(Group.STRATEGY_HOLDOUT), inside_campaign_holdout)
+
+    strategy_holdout: float
+    campaign_holdout: float
+    rollout: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where ``N`` recipients stand, each number a hash in [0, 1), independent of the others.
+
+    Attributes:
+        strategy: ``[N]``, of the recipient alone.
+        campaign: ``[N]``, of campaign and recipient.
+        rollout: ``[N]``, of campaign and recipient, for the rollout.
+    """
+
+    strategy: NDArray[np.float64]
+    campaign: NDArray[np.float64]
+    rollout: NDArray[np.float64]
+
+
+def groups(shares: Shares, places: Places) -> NDArray[np.int64]:
+    """Index into `GROUPS` of each contact, ``[N]``: holdouts first, then those the rollout has not reached."""
+    found = np.where(in_rollout(shares.rollout, places.rollout), LEARNING, GROUPS.index(Group.OUTSIDE_ROLLOUT))
+    found = np.where(places.campaign < shares.campaign_holdout, GROUPS.index(Group.CAMPAIGN_HOLDOUT), found)
+    return np.where(places.strategy < shares.strategy_holdout, GROUPS.index(Group.STRATEGY_HOLDOUT), found)

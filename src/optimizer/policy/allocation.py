@@ -45,13 +45,61 @@ def allocation(
         ValueError: shapes differ, floor or cap is outside 0 to 1, or ``p_best`` is not a distribution over
             the eligible arms (it has to be recomputed among them, not truncated).
     """
-    _check(p_best, eligible, floor, cap)
+    _check(p_best, np.zeros(p_best.shape[:-1]), eligible, floor, cap)
     n = eligible.sum(axis=-1, keepdims=True)
     uniform = 1.0 / np.maximum(n, 1)
     least, most = np.minimum(floor, uniform), np.maximum(cap, uniform)
     floored = np.where(eligible, least + (1.0 - n * least) * p_best, 0.0)
     capped = np.minimum(most, floored + _water(floored, n, most))
     return _on_lattice(np.where(eligible, capped, 0.0))
+
+
+def priced_allocation(
+    p_best: NDArray[np.float64],
+    p_withhold: NDArray[np.float64] | float,
+    eligible: NDArray[np.bool_],
+    floor: float,
+    cap: float,
+) -> NDArray[np.float64]:
+    """Probability with which each arm is drawn, and last that of *withhold*, to send nothing.
+
+    ``q_withhold = p_withhold``, and what is left is shared as among arms alone: ``q_a = (1 - q_withhold) *
+    allocation(P(a best | not withheld))``. So floor and cap are shares of what is sent. A floor on all decisions
+    would spend at least ``n * floor`` of the traffic whatever the price, and a cap on withhold the rest; then no
+    price could keep a small budget on its course. What is withheld teaches nothing, yet no floor under sending is
+    needed: ``1 - p_withhold`` is the chance that an arm is worth its price, so an arm about which little is known
+    is tried, and one known to be worth less is not. (With a half-life the old knowledge fades and it is tried
+    again.)
+
+    On the lattice, ``q_withhold`` is rounded first and the arms share exactly the other parts; the residual goes to the
+    largest arm. Floor and cap hold to within ``A * 2^-32``, and with ``p_withhold`` 0 the arms' row is that of
+    :func:`allocation`, bit for bit.
+
+    Args:
+        p_best: P(arm has the largest score), ``[..., A]``.
+        p_withhold: P(no eligible arm's score is above 0), ``[...]``; with ``p_best`` it sums to one.
+        eligible: which arms may be chosen, ``[..., A]``.
+        floor: least share of what is sent that an eligible arm has, 0 to 1.
+        cap: largest share of what is sent that an arm has, 0 to 1.
+
+    Returns:
+        Allocation, ``[..., A + 1]``, rows summing to exactly 1.0; a row of zeros where no arm is eligible.
+
+    Raises:
+        ValueError: as for :func:`allocation`.
+    """
+    withheld = np.broadcast_to(np.asarray(p_withhold, np.float64), p_best.shape[:-1])
+    _check(p_best, withheld, eligible, floor, cap)
+    possible = eligible.any(axis=-1)
+    parts_withheld = np.rint(np.where(possible, withheld, 0.0) * LATTICE)[..., None]
+    sendable = eligible & (parts_withheld < LATTICE)
+    total = np.where(sendable, p_best, 0.0).sum(axis=-1, keepdims=True)
+    # Where withhold is nowhere, P(best) is passed on as it is: dividing by its sum could change a last bit.
+    given_sent = np.divide(p_best, total, out=p_best.astype(np.float64), where=(parts_withheld > 0) & (total > 0))
+    sent = allocation(np.where(sendable, given_sent, 0.0), sendable, floor, cap)
+    parts = np.rint(sent * (LATTICE - parts_withheld))
+    arms = _with_residual(parts, np.where(sendable.any(axis=-1, keepdims=True), LATTICE - parts_withheld, 0.0))
+    return np.concatenate([arms, parts_withheld], axis=-1) / LATTICE
 
 
 def _water(p: NDArray[np.float64], n: NDArray[np.int_], most: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -75,14 +123,24 @@ def _on_lattice(p: NDArray[np.float64]) -> NDArray[np.float64]:
     turn negative.
     """
     parts = np.rint(p * LATTICE)
-    total = parts.sum(axis=-1, keepdims=True)
+    return _with_residual(parts, np.where(parts.any(axis=-1, keepdims=True), float(LATTICE), 0.0)) / LATTICE
+
+
+def _with_residual(parts: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Whole parts, what each row misses of its wanted sum, ``[..., 1]``, given to its first largest arm."""
     largest = np.argmax(parts, axis=-1)[..., None]
-    residual = np.where(total > 0, LATTICE - total, 0.0)
+    residual = wanted - parts.sum(axis=-1, keepdims=True)
     np.put_along_axis(parts, largest, np.take_along_axis(parts, largest, axis=-1) + residual, axis=-1)
-    return parts / LATTICE
+    return parts
 
 
-def _check(p_best: NDArray[np.float64], eligible: NDArray[np.bool_], floor: float, cap: float) -> None:
+def _check(
+    p_best: NDArray[np.float64],
+    p_withhold: NDArray[np.float64],
+    eligible: NDArray[np.bool_],
+    floor: float,
+    cap: float,
+) -> None:
     if p_best.shape != eligible.shape or p_best.ndim == 0 or p_best.shape[-1] == 0:
         raise ValueError(f"p_best, eligible: found shapes {p_best.shape} and {eligible.shape}; allowed one [..., A]")
     if eligible.dtype != np.bool_:
@@ -90,12 +148,12 @@ def _check(p_best: NDArray[np.float64], eligible: NDArray[np.bool_], floor: floa
     for name, bound in (("floor", floor), ("cap", cap)):
         if not 0.0 <= bound <= 1.0:
             raise ValueError(f"{name}: found {bound}; allowed 0 to 1")
-    sums = np.where(eligible, p_best, 0.0).sum(axis=-1)
-    negative = (eligible & ~(p_best >= 0.0)).any(axis=-1)  # also true of nan
+    sums = np.where(eligible, p_best, 0.0).sum(axis=-1) + p_withhold
+    negative = (eligible & ~(p_best >= 0.0)).any(axis=-1) | ~(p_withhold >= 0.0)  # also true of nan
     wrong = eligible.any(axis=-1) & (negative | ~(np.abs(sums - 1.0) <= _TOLERANCE))
     if wrong.any():
         place = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ValueError(
-            f"p_best{list(place)}: found {p_best[place].tolist()}, {sums[place]} over the eligible arms; "
+            f"p_best{list(place)}: found {p_best[place].tolist()}, {sums[place]} over the eligible arms and withhold; "
             "allowed probabilities that sum to 1 over them: recompute P(best), do not truncate it"
         )

@@ -64,6 +64,32 @@ def prob_best(alpha: ArrayLike, beta: ArrayLike) -> Floats:
     return np.array([win / win.sum() for win in wins]).reshape(alpha.shape)
 
 
+def prob_best_above(alpha: ArrayLike, beta: ArrayLike, bar: float) -> tuple[Floats, float]:
+    """Probability that each arm has the largest success rate and that it is above a bar; and that none is above.
+
+    Args:
+        alpha: first Beta parameter, shape ``[A]``.
+        beta: second Beta parameter, shape ``[A]``.
+        bar: a rate; 0 or less is no bar.
+
+    Returns:
+        Probabilities of shape ``[A]`` and that of none; together they sum to one. Accuracy is that of
+        :func:`prob_best`.
+
+    Raises:
+        ValueError: as for :func:`prob_best`.
+    """
+    alpha, beta = beta_parameters(alpha, beta)
+    if bar <= 0.0:
+        return prob_best(alpha, beta), 0.0
+    if bar >= 1.0:
+        return np.zeros_like(alpha), 1.0
+    above = float(np.log(bar) - np.log1p(-bar))
+    wins, none = _wins(alpha, beta, above), float(_distribution(alpha, beta, above).prod())
+    total = wins.sum() + none
+    return wins / total, none / total
+
+
 def beta_parameters(alpha: ArrayLike, beta: ArrayLike) -> tuple[Floats, Floats]:
     """Both parameters of Beta posteriors as contiguous float arrays ``[..., A]``, checked.
 
@@ -81,12 +107,14 @@ def beta_parameters(alpha: ArrayLike, beta: ArrayLike) -> tuple[Floats, Floats]:
     return first, second
 
 
-def _wins(alpha: Floats, beta: Floats) -> Floats:
-    """P(best) of the arms of one row, ``[A]``, summing to one but for rounding and the ends left out.
+def _wins(alpha: Floats, beta: Floats, above: float = -np.inf) -> Floats:
+    """P(best and above some log odds) of the arms of one row, ``[A]``, but for rounding and the ends left out.
 
     Arrays inside are ``[A, panel, node]``.
     """
-    edges = _panel_edges(alpha, beta)
+    edges = _panel_edges(alpha, beta, above)
+    if len(edges) == 0:
+        return np.zeros_like(alpha)
     half = np.diff(edges)[:, None] / 2
     x = edges[:-1, None] + half * (1 + _NODES)
 
@@ -109,34 +137,49 @@ def _wins(alpha: Floats, beta: Floats) -> Floats:
     return np.maximum(((density * others_below) @ _WEIGHTS).sum(axis=1), 0.0)
 
 
-def _panel_edges(alpha: Floats, beta: Floats) -> Floats:
-    """Edges of the panels on the log-odds axis, increasing.
+def tail_steps(alpha: Floats, beta: Floats) -> Floats:
+    """Ends of each arm's steps on the log-odds axis, increasing, ``[A, K]``; the first and last are its range.
 
     ``x`` is ``log G - log H`` for Gamma variables of shapes ``alpha`` and ``beta``. The log density of ``log
     G`` falls from its mode by at least ``t^2 / 2`` at ``log(1 + z + z^2 / 2)`` above it and at ``z + z^2 /
     2`` below it, ``z = t / sqrt(alpha)``, because ``exp(z) >= 1 + z + z^2 / 2``. The log density of ``x`` is
     that of its two parts, maximised over them, so it falls by at least ``t^2 / 2`` at the sums used here. For
-    ``t`` in ``_STEPS`` they are the ends of an arm's steps; a panel is at most one step of any arm wide.
-
-    But for about 2e-11 per arm, the largest rate lies between the largest of the arms' lower ends and the
-    largest of their upper ends. The steps of the arm that reaches highest cover all of that range.
+    ``t`` in ``_STEPS`` they are the ends of an arm's steps.
     """
-    # One more arm that never plays, Beta(1, 1), lends the logistic function's own scale to arms that are vaguer.
-    shapes = np.ones((2, len(alpha) + 1))
-    shapes[:, :-1] = alpha, beta
-    z = _STEPS / np.sqrt(shapes)[:, :, None]
+    z = _STEPS / np.sqrt(np.array([alpha, beta]))[:, :, None]
     down = z + z * z / 2
     up = np.log1p(down)
-    mode = np.log(shapes[0] / shapes[1])[:, None]
-    ends = np.concatenate([mode - (down[0] + up[1])[:, ::-1], mode, mode + (up[0] + down[1])], axis=1)
+    mode = np.log(alpha / beta)[:, None]
+    return np.concatenate([mode - (down[0] + up[1])[:, ::-1], mode, mode + (up[0] + down[1])], axis=1)
 
-    clipped = np.clip(ends, ends[:-1, 0].max(), ends[:-1, -1].max())
+
+def paced_edges(ends: Floats, low: float, high: float) -> Floats:
+    """Edges of panels from ``low`` to ``high``, increasing, no panel wider than one step of any arm there.
+
+    Args:
+        ends: increasing ends of each arm's steps, ``[A, K]``; the range of at least one arm covers the panels.
+        low: where the first panel begins.
+        high: where the last panel ends, above ``low``.
+    """
+    clipped = np.clip(ends, low, high)
     grid = np.sort(clipped, axis=None)
     pace = _fastest_pace(ends, np.searchsorted(grid, clipped), len(grid) - 1)
     steps = np.zeros(len(grid))
     np.cumsum(pace * (grid[1:] - grid[:-1]), out=steps[1:])
     n_panels = int(np.ceil(steps[-1]))
     return np.interp(np.arange(n_panels + 1) * (steps[-1] / n_panels), steps, grid)
+
+
+def _panel_edges(alpha: Floats, beta: Floats, above: float) -> Floats:
+    """Edges of the panels on the log-odds axis, increasing; none where no arm reaches above.
+
+    But for about 2e-11 per arm, the largest rate lies between the largest of the arms' lower ends and the
+    largest of their upper ends. The steps of the arm that reaches highest cover all of that range.
+    """
+    # One more arm that never plays, Beta(1, 1), lends the logistic function's own scale to arms that are vaguer.
+    ends = tail_steps(np.append(alpha, 1.0), np.append(beta, 1.0))
+    low, high = max(ends[:-1, 0].max(), above), ends[:-1, -1].max()
+    return paced_edges(ends, low, high) if low < high else np.zeros(0)
 
 
 def _fastest_pace(ends: Floats, places: NDArray[np.intp], n_pieces: int) -> Floats:
@@ -149,7 +192,8 @@ def _fastest_pace(ends: Floats, places: NDArray[np.intp], n_pieces: int) -> Floa
     """
     n_arms, n_ends = ends.shape
     pace = np.zeros((n_arms, n_ends + 1))
-    pace[:, 1:-1] = 1 / (ends[:, 1:] - ends[:, :-1])
+    with np.errstate(divide="ignore"):  # a step of no length lies on no piece
+        pace[:, 1:-1] = 1 / (ends[:, 1:] - ends[:, :-1])
     bounds = np.zeros((n_arms, n_ends + 2), np.intp)
     bounds[:, 1:-1] = places
     bounds[:, -1] = n_pieces

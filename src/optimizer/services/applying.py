@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from optimizer.domain.controls import UNTOUCHED
 from optimizer.domain.instants import Instant
 from optimizer.engine.tactic import Tactic, compile_tactic
-from optimizer.errors import NotFound
+from optimizer.errors import Conflict, Contended, NotFound
+from optimizer.guardrails.budget import Span, limits_of, span_of
 from optimizer.services.learning import learn_tactic
 from optimizer.services.live import DOCUMENTS, Live
-from optimizer.storage.access import Approval, AuditEntry
+from optimizer.storage.access import Approval
+from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
 from optimizer.storage.versions import StrategyVersion
-from optimizer.strategy.workspace import Workspace
+from optimizer.strategy.workspace import Workspace, read_workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +44,49 @@ def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: s
     changed = latest is None or latest.digest != workspace.digest
     version = 1 if latest is None else latest.version + int(changed)
     approvals = {(a.campaign_id, a.variant_id, a.content_hash) for a in ledger.approvals.all()}
+    if changed:
+        _begin_reviews(ledger, workspace, now)
+    controls = ledger.controls.all()
     tactics = [
-        compile_tactic(workspace.strategy, campaign, version, approvals) for campaign in workspace.campaigns.values()
+        compile_tactic(workspace.strategy, campaign, version, approvals, controls.get(name, UNTOUCHED))
+        for name, campaign in workspace.campaigns.items()
     ]
     if changed:
         ledger.revisions.bump(DOCUMENTS)
+        _forget_meters(ledger, latest, tactics)
         ledger.versions.insert(StrategyVersion(version, workspace.digest, dict(workspace.files), now, actor, note))
         for tactic in tactics:
             learn_tactic(ledger, tactic, now)
         ledger.audit.append(AuditEntry(now, actor, "apply", f"version {version}", note))
     return Applied(version, changed, tuple(pair for tactic in tactics for pair in awaiting_approval(tactic)))
+
+
+def _begin_reviews(ledger: Ledger, workspace: Workspace, now: Instant) -> None:
+    """The time to the first review of a campaign runs from when it is first in force."""
+    controls = ledger.controls.all()
+    for campaign_id in workspace.campaigns:
+        known = controls.get(campaign_id, UNTOUCHED)
+        if known.reviewed_at is None:
+            ledger.controls.put(campaign_id, replace(known, reviewed_at=now))
+
+
+def _forget_meters(ledger: Ledger, before: StrategyVersion | None, tactics: Sequence[Tactic]) -> None:
+    """Meters that did not count all along, as their limit is new or its days begin elsewhere, are read anew.
+
+    Raises:
+        Contended: other transactions may be writing, so nothing that is read now is the last word.
+    """
+    if not ledger.alone:
+        raise Contended("documents are applied by a transaction that is alone")
+    workspace = None if before is None else read_workspace(before.files)
+    counted: set[tuple[str, Span]] = set()
+    if workspace is not None and all(tactic.zone == workspace.strategy.time_zone for tactic in tactics):
+        counted = {
+            (limit.scope, limit.span)
+            for campaign in workspace.campaigns.values()
+            for limit in limits_of(workspace.strategy, campaign)
+        }
+    ledger.meters.forget([key for key in ledger.meters.all() if (key.scope, span_of(key.period)) not in counted])
 
 
 def approve(
@@ -62,8 +99,13 @@ def approve(
 
     Raises:
         NotFound: no such campaign or message in the documents in force.
+        Conflict: the strategy names approvers, and the actor is none of them.
     """
-    tactic = live.at(ledger).tactic(campaign_id)
+    loaded = live.at(ledger)
+    tactic = loaded.tactic(campaign_id)
+    approvers = loaded.workspace.strategy.approval.approvers if loaded.workspace else None
+    if approvers is not None and actor not in approvers:
+        raise Conflict(f"actor: found {actor}; allowed an approver of the strategy: {', '.join(approvers)}")
     chosen = [variant for variant in tactic.variants if variant.message.id == message_id]
     if not chosen:
         known = ", ".join(message.id for message in tactic.campaign.messages)

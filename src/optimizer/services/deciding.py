@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from optimizer.domain.decision import Attributes, Decision
 from optimizer.domain.instants import Instant
 from optimizer.engine.assessment import contributions
-from optimizer.engine.choosing import Contacts, choose
+from optimizer.engine.choosing import Contacts
+from optimizer.engine.rationing import choose_in_turn
+from optimizer.engine.supplies import Supplies
 from optimizer.errors import InvalidRequest, NotFound, OptimizerError
 from optimizer.policy.draw import recipient_key
+from optimizer.services.committing import commit_to, supplies_of
 from optimizer.services.live import Live, Loaded
+from optimizer.services.people import People, agreed, known_of
 from optimizer.services.proving import Chances, chances
 from optimizer.storage.store import Ledger
 from optimizer.strategy.attributes import check_attributes
@@ -22,7 +27,10 @@ from optimizer.strategy.variants import Variant
 
 @dataclass(frozen=True, slots=True)
 class DecisionRequest:
-    """What a caller asks: see `POST /v1/decisions`. `attributes` win over the stored profile."""
+    """What a caller asks: see `POST /v1/decisions`.
+
+    `attributes` and `time_zone` win over the stored profile; `consent` by channel adds to it, and a no always wins.
+    """
 
     campaign_id: str
     recipient: str
@@ -30,6 +38,8 @@ class DecisionRequest:
     attributes: Attributes
     excluded: tuple[str, ...] = ()
     deferred: bool = False
+    consent: Mapping[str, bool] = field(default_factory=dict)
+    time_zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +88,20 @@ def decide(
     by_campaign: dict[str, list[_Asked]] = {}
     for one in usable.values():
         by_campaign.setdefault(one.request.campaign_id, []).append(one)
-    profiles = ledger.recipients.of([one.recipient_key for one in usable.values()])
+    people = known_of(ledger, [one.recipient_key for one in usable.values()])
+    tactics = {campaign_id: loaded.tactics[campaign_id] for campaign_id in by_campaign}
+    with_limits = [one.recipient_key for one in usable.values() if tactics[one.request.campaign_id].contact_limits]
+    supplies = supplies_of(ledger, list(tactics.values()), with_limits, now)
     new: list[Decision] = []
     for campaign_id, some in by_campaign.items():
-        new += _decisions(loaded, campaign_id, some, profiles, now)
+        new += _decisions(loaded, campaign_id, some, people, supplies, now)
 
     written = ledger.decisions.insert(new)
     for decision in new:
         if decision.decision_id in written:
             ledger.statistics.pending.add(contributions(live.reward_rule(ledger, decision), decision, ()))
             made[decision.decision_id] = decision
+    commit_to(ledger, tactics, [decision for decision in new if decision.decision_id in written])
     lost_races = [d.decision_id for d in new if d.decision_id not in written]
     made |= ledger.decisions.by_id(lost_races)
     return [
@@ -120,20 +134,32 @@ def _decisions(
     loaded: Loaded,
     campaign_id: str,
     some: Sequence[_Asked],
-    profiles: dict[str, Attributes],
+    people: People,
+    supplies: Supplies,
     now: Instant,
 ) -> list[Decision]:
     tactic, table = loaded.tactics[campaign_id], loaded.tables[campaign_id]
+    channel = tactic.campaign.channel
+    profiles = [people.profile(one.recipient_key) for one in some]
     attributes = [
-        {**_declared_only(loaded, profiles.get(one.recipient_key, {})), **one.request.attributes} for one in some
+        {**_declared_only(loaded, profile.attributes), **one.request.attributes}
+        for one, profile in zip(some, profiles, strict=True)
+    ]
+    zones = [one.request.time_zone or profile.time_zone for one, profile in zip(some, profiles, strict=True)]
+    consents = [
+        agreed(channel, profile.consent, one.request.consent) for one, profile in zip(some, profiles, strict=True)
     ]
     contacts = Contacts(
+        recipient_keys=[one.recipient_key for one in some],
         attributes=attributes,
         excluded=[one.request.excluded for one in some],
+        suppressed=np.array([people.is_suppressed(one.recipient_key, channel) for one in some], dtype=bool),
+        consents=consents,
+        zones=[None if zone is None else ZoneInfo(zone) for zone in zones],
         u=np.array([one.chance.u for one in some]),
-        strategy_hash=np.array([one.chance.strategy for one in some]),
-        campaign_hash=np.array([one.chance.campaign for one in some]),
+        places=Chances.places([one.chance for one in some]),
     )
+    choices = choose_in_turn(tactic, table, contacts, supplies, now)
     return [
         Decision(
             decision_id=one.decision_id,
@@ -154,8 +180,11 @@ def _decisions(
             attributes=seen,
             excluded=one.request.excluded,
             retry_at=choice.retry_at,
+            time_zone=zone,
+            consent=consent,
+            rollout_share=tactic.shares.rollout,
         )
-        for one, choice, seen in zip(some, choose(tactic, table, contacts, now), attributes, strict=True)
+        for one, choice, seen, zone, consent in zip(some, choices, attributes, zones, consents, strict=True)
     ]
 
 

@@ -124,7 +124,7 @@ class GroupCommit:
         """The results of every work, in a transaction that is durable when this returns."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with self._store.writing() as ledger:
+                with self._store.writing(alone=attempt > 1) as ledger:
                     return self._worked(ledger, batch)
             except Exception as error:
                 if attempt == ATTEMPTS or not is_transient(error):

@@ -10,7 +10,8 @@ from hashlib import sha256
 from threading import Lock
 
 from optimizer.domain.instants import Instant
-from optimizer.storage.access import AuditEntry, StoredKey
+from optimizer.storage.access import StoredKey
+from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
 
 PREFIX = "opt"

@@ -6,10 +6,11 @@ Every transaction asks `Live.at(ledger)` first. It costs one small read, and onl
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from threading import Lock
 
+from optimizer.domain.controls import UNTOUCHED, Controls
 from optimizer.domain.decision import Decision
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.assessment import RewardRule
@@ -20,7 +21,7 @@ from optimizer.strategy.audience import Attribute
 from optimizer.strategy.variants import Variant
 from optimizer.strategy.workspace import Workspace, read_workspace
 
-DOCUMENTS = "documents"  # counter: strategy versions and approvals
+DOCUMENTS = "documents"  # counter: strategy versions, approvals and controls
 SNAPSHOTS = "snapshots"  # counter: snapshots of any campaign
 
 
@@ -33,6 +34,7 @@ class Loaded:
     workspace: Workspace | None
     tactics: Mapping[str, Tactic]
     tables: Mapping[str, AllocationTable]
+    controls: Mapping[str, Controls]
 
     @property
     def declared(self) -> Mapping[str, Attribute]:
@@ -52,7 +54,7 @@ class Loaded:
             raise NotFound(f"campaign: found {campaign_id!r}; allowed {known}") from None
 
 
-NOTHING_LOADED = Loaded({}, 0, None, {}, {})
+NOTHING_LOADED = Loaded({}, 0, None, {}, {}, {})
 
 
 class Live:
@@ -87,7 +89,7 @@ class Live:
             if stored is None:
                 raise NotFound(f"strategy version: found {version}; allowed a version that was applied")
             workspace = read_workspace(stored.files)
-            self._editions[version] = _tactics(workspace, version, frozenset())
+            self._editions[version] = _tactics(workspace, version, (), {})
         return self._editions[version]
 
     def reward_rule(self, ledger: Ledger, decision: Decision) -> RewardRule:
@@ -117,14 +119,15 @@ def _load(ledger: Ledger, loaded: Loaded) -> Loaded:
 
 
 def _loaded_at(ledger: Ledger, revisions: Mapping[str, int], loaded: Loaded) -> Loaded:
-    version, workspace, tactics = loaded.version, loaded.workspace, loaded.tactics
+    version, workspace, tactics, controls = loaded.version, loaded.workspace, loaded.tactics, loaded.controls
     if revisions.get(DOCUMENTS, 0) > loaded.revisions.get(DOCUMENTS, 0):
         stored = ledger.versions.latest()
         if stored is not None:
             if stored.version != version or workspace is None:
                 version, workspace = stored.version, read_workspace(stored.files)
             approvals = {(a.campaign_id, a.variant_id, a.content_hash) for a in ledger.approvals.all()}
-            tactics = _tactics(workspace, version, approvals)
+            controls = ledger.controls.all()
+            tactics = _tactics(workspace, version, approvals, controls)
     tables = {}
     for campaign_id in tactics:
         table = loaded.tables.get(campaign_id)
@@ -134,13 +137,18 @@ def _loaded_at(ledger: Ledger, revisions: Mapping[str, int], loaded: Loaded) -> 
             table = None if snapshot is None else AllocationTable(snapshot)
         if table is not None:
             tables[campaign_id] = table
-    return Loaded(revisions, version, workspace, tactics, tables)
+    return Loaded(revisions, version, workspace, tactics, tables, controls)
 
 
 def _tactics(
-    workspace: Workspace, version: int, approvals: frozenset[tuple[str, str, str]] | set[tuple[str, str, str]]
+    workspace: Workspace,
+    version: int,
+    approvals: Collection[tuple[str, str, str]],
+    controls: Mapping[str, Controls],
 ) -> dict[str, Tactic]:
     return {
-        campaign_id: compile_tactic(workspace.strategy, campaign, version, approvals)
+        campaign_id: compile_tactic(
+            workspace.strategy, campaign, version, approvals, controls.get(campaign_id, UNTOUCHED)
+        )
         for campaign_id, campaign in workspace.campaigns.items()
     }

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from optimizer.domain.decision import Attributes
 from optimizer.domain.instants import Instant
 from optimizer.errors import Conflict, InvalidRequest, NotFound
 from optimizer.policy.draw import recipient_key
 from optimizer.services.live import Live
+from optimizer.storage.recipients import Profile
 from optimizer.storage.store import Ledger
 from optimizer.strategy.attributes import check_attributes
 
 
-def put_profile(ledger: Ledger, live: Live, recipient: str, attributes: Attributes, now: Instant) -> None:
+def put_profile(ledger: Ledger, live: Live, recipient: str, profile: Profile, now: Instant) -> None:
     """Replace what is known of a recipient.
 
     Raises:
@@ -21,13 +21,13 @@ def put_profile(ledger: Ledger, live: Live, recipient: str, attributes: Attribut
     workspace = live.at(ledger).workspace
     if workspace is None:
         raise Conflict("no strategy is in force; run `optimizer apply` first")
-    findings = check_attributes(workspace.strategy.attributes, attributes)
+    findings = check_attributes(workspace.strategy.attributes, profile.attributes)
     if findings:
         raise InvalidRequest(*findings)
-    ledger.recipients.put(recipient_key(live.secret, recipient), attributes, now)
+    ledger.recipients.put(recipient_key(live.secret, recipient), profile, now)
 
 
-def profile(ledger: Ledger, live: Live, recipient: str) -> Attributes:
+def stored_profile(ledger: Ledger, live: Live, recipient: str) -> Profile:
     """What is known of a recipient.
 
     Raises:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from optimizer.domain.decision import Decision
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.choosing import recompute
+from optimizer.guardrails.groups import Places
 from optimizer.policy.draw import decision_hash, unit_hash
 from optimizer.services.live import Live
 from optimizer.storage.store import Ledger
@@ -19,13 +23,19 @@ class Chances:
     Attributes:
         decision_id: identity of the decision.
         u: in [0, 1), where the draw falls.
-        strategy, campaign: in [0, 1), where the recipient falls for the strategy's and the campaign's holdout.
+        strategy, campaign, rollout: in [0, 1), where the recipient stands for the holdouts and the rollout.
     """
 
     decision_id: str
     u: float
     strategy: float
     campaign: float
+    rollout: float
+
+    @staticmethod
+    def places(some: Sequence[Chances]) -> Places:
+        """Where the recipients of some requests stand."""
+        return Places(*(np.array([getattr(one, name) for one in some]) for name in ("strategy", "campaign", "rollout")))
 
 
 def chances(secret: bytes, campaign_id: str, recipient_key: str, request_id: str) -> Chances:
@@ -36,6 +46,7 @@ def chances(secret: bytes, campaign_id: str, recipient_key: str, request_id: str
         u,
         strategy=unit_hash(secret, "strategy-holdout", recipient_key),
         campaign=unit_hash(secret, "campaign-holdout", campaign_id, recipient_key),
+        rollout=unit_hash(secret, "rollout", campaign_id, recipient_key),
     )
 
 
@@ -58,6 +69,6 @@ def comes_out_the_same(ledger: Ledger, live: Live, decision: Decision, table: Al
         return False
     chance = chances(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
     tactic = live.edition(ledger, decision.strategy_version)[decision.campaign_id]
-    again = recompute(tactic, table, decision, chance.u, chance.strategy, chance.campaign)
+    again = recompute(tactic, table, decision, chance.u, Chances.places([chance]))
     recorded = (decision.segment_id, decision.group, decision.variant_id, decision.propensity)
     return chance.decision_id == decision.decision_id and again == recorded

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from optimizer.domain.decision import Decision
 from optimizer.domain.instants import Instant, isoformat
-from optimizer.domain.outcome import Outcome, Receipt
+from optimizer.domain.outcome import SUPPRESSING, WITHDRAWN, Outcome, Receipt
 from optimizer.engine.assessment import CLOCK_SKEW, assess, contributions
 from optimizer.policy.draw import recipient_key
+from optimizer.services.committing import settle
 from optimizer.services.live import Live
+from optimizer.storage.controls import EVERY_CHANNEL, Suppression
 from optimizer.storage.store import Ledger
 
 
@@ -49,13 +51,16 @@ def record_outcomes(ledger: Ledger, live: Live, reports: Sequence[OutcomeReport]
     fresh = {report.event_id: report for report in reversed(reports) if report.event_id not in known}
     named = {event_id: _decision_id(ledger, live, report) for event_id, report in fresh.items()}
     decisions = ledger.decisions.by_id([id_ for id_ in named.values() if id_ is not None], lock=True)
+    _suppress(ledger, live, fresh.values(), decisions, now)
     workspace = live.at(ledger).workspace
     currency = None if workspace is None else workspace.strategy.currency
 
+    undone = [report.reverses for report in fresh.values() if report.reverses is not None]
+    withdrawals = ledger.outcomes.known(undone, kind=WITHDRAWN)
     refused: dict[str, Recorded] = {}
     usable: list[Outcome] = []
     for event_id, report in fresh.items():
-        usable_or_refused = _judged(report, decisions.get(named[event_id] or ""), currency, now)
+        usable_or_refused = _judged(report, decisions.get(named[event_id] or ""), currency, withdrawals, now)
         if isinstance(usable_or_refused, Outcome):
             usable.append(usable_or_refused)
         else:
@@ -82,6 +87,7 @@ def _counted(
         if outcome.event_id in written:
             added[outcome.decision_id].append(outcome)
     results: dict[str, Recorded] = {}
+    settle(ledger, live, decisions, {id_: [*before.get(id_, []), *new] for id_, new in added.items()})
     for decision_id, new in added.items():
         decision, old = decisions[decision_id], before.get(decision_id, [])
         rule = live.reward_rule(ledger, decision)
@@ -92,6 +98,29 @@ def _counted(
     return results
 
 
+def _suppress(
+    ledger: Ledger, live: Live, reports: Iterable[OutcomeReport], decisions: Mapping[str, Decision], now: Instant
+) -> None:
+    """Whoever unsubscribes or complains is on the list at once, even if the report cannot be used otherwise."""
+    found = []
+    for report in reports:
+        if report.kind not in SUPPRESSING:
+            continue
+        decision = decisions.get(report.decision_id or "")
+        if decision is not None:
+            key = decision.recipient_key
+            channel = live.edition(ledger, decision.strategy_version)[decision.campaign_id].campaign.channel
+        elif report.recipient is not None:
+            key = recipient_key(live.secret, report.recipient)
+            tactic = live.at(ledger).tactics.get(report.campaign_id or "")
+            channel = EVERY_CHANNEL if tactic is None else tactic.campaign.channel
+        else:
+            continue
+        everywhere = SUPPRESSING[report.kind]
+        found.append(Suppression(key, EVERY_CHANNEL if everywhere else channel, now, f"outcome {report.kind}"))
+    ledger.suppressions.add(found)
+
+
 def _decision_id(ledger: Ledger, live: Live, report: OutcomeReport) -> str | None:
     if report.decision_id is not None or report.recipient is None or report.campaign_id is None:
         return report.decision_id
@@ -99,7 +128,9 @@ def _decision_id(ledger: Ledger, live: Live, report: OutcomeReport) -> str | Non
     return None if latest is None else latest.decision_id
 
 
-def _judged(report: OutcomeReport, decision: Decision | None, currency: str | None, now: Instant) -> Outcome | Recorded:
+def _judged(
+    report: OutcomeReport, decision: Decision | None, currency: str | None, withdrawals: Collection[str], now: Instant
+) -> Outcome | Recorded:
     """The outcome a report amounts to, or why it cannot be used."""
     if decision is None:
         named = report.decision_id or f"none of this recipient in campaign {report.campaign_id}"
@@ -114,6 +145,10 @@ def _judged(report: OutcomeReport, decision: Decision | None, currency: str | No
         return Recorded(report.event_id, Receipt.REJECTED, detail)
     if report.currency is not None and report.currency != currency:
         detail = f"currency: found {report.currency}; allowed {currency}"
+        return Recorded(report.event_id, Receipt.REJECTED, detail)
+    if report.reverses in withdrawals:
+        # What it gave back, a contact or money, may have been used for another decision since.
+        detail = f"reverses: found {report.reverses}, a withdrawal; allowed other outcomes: ask for a new decision"
         return Recorded(report.event_id, Receipt.REJECTED, detail)
     return Outcome(
         event_id=report.event_id,

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
+from optimizer.domain.controls import Status
 from optimizer.domain.instants import Instant
-from optimizer.domain.reasons import Block, Group
-from optimizer.domain.statistics import DECIDED, NOTHING, ZERO, Cell, Sums, reward_metric
+from optimizer.domain.reasons import HOLDOUTS, Block, Group
+from optimizer.domain.statistics import DECIDED, NOTHING, WITHHELD, ZERO, Cell, Sums, reward_metric
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.tactic import Tactic
 from optimizer.errors import Conflict
-from optimizer.guardrails.eligibility import blocked, blocks
+from optimizer.guardrails.budget import Affordable
+from optimizer.guardrails.eligibility import blocked, blocks, ordinary
 from optimizer.policy.beta_bernoulli import BetaPosterior
+from optimizer.services.budgets import BudgetLine, budget_lines
 from optimizer.services.live import Live, Loaded
 from optimizer.storage.store import Ledger
 
@@ -23,8 +26,12 @@ from optimizer.storage.store import Ledger
 class State(StrEnum):
     """What a campaign is doing."""
 
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    REVIEW_OVERDUE = "review_overdue"  # and the strategy stops campaigns that nobody reviews
     AWAITING_APPROVAL = "awaiting_approval"  # no variant is approved, so nothing is served
     SCHEDULED = "scheduled"
+    BUDGET_EXHAUSTED = "budget_exhausted"  # no variant fits into what is left
     LIVE = "live"
     ENDED = "ended"
 
@@ -42,6 +49,8 @@ class CampaignSummary:
     segments: tuple[str, ...]
     strategy_version: int
     snapshot_id: str
+    budget: tuple[BudgetLine, ...]
+    rollout_share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +124,10 @@ class CampaignReport:
     outcomes: dict[str, int]
 
 
-def summarise(loaded: Loaded, now: Instant) -> list[CampaignSummary]:
+def summarise(ledger: Ledger, live: Live, now: Instant) -> list[CampaignSummary]:
     """A line about every campaign in force."""
-    return [summary(loaded, campaign_id, now) for campaign_id in loaded.tactics]
+    loaded = live.at(ledger)
+    return [_summary(ledger, loaded, campaign_id, now) for campaign_id in loaded.tactics]
 
 
 def current_allocation(ledger: Ledger, live: Live, campaign_id: str) -> tuple[str, list[SegmentAllocation]]:
@@ -160,7 +170,7 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campai
         if kind != cell.metric and sums.n:
             outcomes[kind] = outcomes.get(kind, 0) + sums.n
     return CampaignReport(
-        campaign=summary(loaded, campaign_id, now),
+        campaign=_summary(ledger, loaded, campaign_id, now),
         as_of=now,
         objective=objective.id,
         objective_why=objective.why,
@@ -173,40 +183,51 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campai
     )
 
 
-def summary(loaded: Loaded, campaign_id: str, now: Instant) -> CampaignSummary:
+def summary(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> CampaignSummary:
     """A line about one campaign.
 
     Raises:
         NotFound: no such campaign.
     """
+    return _summary(ledger, live.at(ledger), campaign_id, now)
+
+
+def _summary(ledger: Ledger, loaded: Loaded, campaign_id: str, now: Instant) -> CampaignSummary:
     tactic = loaded.tactic(campaign_id)
+    budget = budget_lines(ledger, tactic, now)
     approved = tactic.limits.approved
     return CampaignSummary(
         campaign_id=tactic.campaign_id,
         serves=tactic.campaign.serves,
         why=tactic.campaign.why,
-        state=_state(tactic, now),
+        state=_state(tactic, budget, now),
         variants=tactic.variant_ids,
         awaiting_approval=tuple(v for v, yes in zip(tactic.variant_ids, approved, strict=True) if not yes),
         segments=tactic.rules.segment_ids,
         strategy_version=tactic.strategy_version,
         snapshot_id=loaded.tables[tactic.campaign_id].snapshot.snapshot_id,
+        budget=budget,
+        rollout_share=tactic.shares.rollout,
     )
 
 
-def _state(tactic: Tactic, now: Instant) -> State:
+def _state(tactic: Tactic, budget: Sequence[BudgetLine], now: Instant) -> State:
     limits = tactic.limits
+    if limits.status is not Status.RUNNING:
+        return State.STOPPED if limits.status is Status.STOPPED else State.PAUSED
     if limits.ends_at is not None and now >= limits.ends_at:
         return State.ENDED
     if not limits.approved.any():
         return State.AWAITING_APPROVAL
     if limits.starts_at is not None and now < limits.starts_at:
         return State.SCHEDULED
-    return State.LIVE
+    if limits.review_due_at is not None and now >= limits.review_due_at:
+        return State.REVIEW_OVERDUE
+    return State.BUDGET_EXHAUSTED if any(line.exhausted for line in budget) else State.LIVE
 
 
 def _may_be_chosen(tactic: Tactic, segment: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.asarray(tactic.limits.approved & tactic.limits.for_segment[segment])
+    return np.asarray(tactic.limits.approved & ~tactic.limits.paused & tactic.limits.for_segment[segment])
 
 
 def _segment_report(
@@ -217,8 +238,10 @@ def _segment_report(
     here = [(cell, sums) for cell, sums in cells if cell.segment_id == segment_id]
     learning = [(cell, sums) for cell, sums in here if cell.group == Group.LEARNING]
     row = table.row(segment, _may_be_chosen(tactic, segment))
-    nobody_excluded = np.zeros((1, len(tactic.variants)), bool)
-    removed = blocked(blocks(tactic.limits, np.array([segment]), nobody_excluded, now)[0], tactic.variant_ids)
+    n_arms = len(tactic.variants)
+    enough = Affordable(sends=True, money=np.ones(n_arms, bool))
+    here_and_now = ordinary(np.array([segment]), n_arms, tactic.zone, enough)
+    removed = blocked(blocks(tactic.limits, here_and_now, now)[0], tactic.variant_ids)
     variants = []
     for arm, variant in enumerate(tactic.variants):
         mine = [
@@ -238,8 +261,8 @@ def _segment_report(
                 allocation=float(row.allocation[arm]),
             )
         )
-    holdout = [(cell, sums) for cell, sums in here if cell.group != Group.LEARNING]
-    chosen = [(cell, sums) for cell, sums in learning if cell.variant_id != NOTHING]
+    holdout = [(cell, sums) for cell, sums in here if cell.group in HOLDOUTS]
+    chosen = [(cell, sums) for cell, sums in learning if cell.variant_id not in {NOTHING, WITHHELD}]
     return SegmentReport(segment_id, tuple(variants), _rate(_total(chosen, reward)), _rate(_total(holdout, reward)))
 
 

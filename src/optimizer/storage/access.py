@@ -1,16 +1,14 @@
-"""Who may and who did: API keys, approvals, and the audit trail."""
+"""Who may: API keys, and approvals of words."""
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from optimizer.domain.instants import Instant
 from optimizer.storage.rows import table_of, upsert
-from optimizer.storage.tables import ApprovalRow, AuditRow, KeyRow
+from optimizer.storage.tables import ApprovalRow, KeyRow
 
 _APPROVALS = table_of(ApprovalRow)
-_AUDIT = table_of(AuditRow)
 _KEYS = table_of(KeyRow)
 
 
@@ -41,35 +39,6 @@ class Approvals:
         """Every approval ever granted."""
         query = sa.select(*(_APPROVALS.c[name] for name in Approval._fields))
         return [Approval(*row) for row in self._connection.execute(query)]
-
-
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
-    """Who changed what, when and why."""
-
-    at: Instant
-    actor: str
-    action: str
-    subject: str
-    note: str
-
-
-class AuditTrail:
-    """Append-only list of changes."""
-
-    def __init__(self, connection: sa.Connection) -> None:
-        self._connection = connection
-
-    def append(self, entry: AuditEntry) -> None:
-        """Add an entry."""
-        row = {name: getattr(entry, name) for name in AuditEntry.__dataclass_fields__}
-        self._connection.execute(sa.insert(_AUDIT), row)
-
-    def latest(self, n: int = 100) -> list[AuditEntry]:
-        """The last `n` entries, newest first."""
-        query = sa.select(*(_AUDIT.c[name] for name in AuditEntry.__dataclass_fields__))
-        rows = self._connection.execute(query.order_by(_AUDIT.c.number.desc()).limit(n))
-        return [AuditEntry(*row) for row in rows]
 
 
 class StoredKey(NamedTuple):

@@ -6,6 +6,7 @@ import orjson
 import sqlalchemy as sa
 
 from optimizer.domain.decision import Decision
+from optimizer.domain.instants import Instant
 from optimizer.domain.reasons import Block, Group, Reason
 from optimizer.storage.rows import insert_new, portions, table_of
 from optimizer.storage.tables import DecisionRow
@@ -56,6 +57,12 @@ class Decisions:
         query = sa.select(_DECISIONS).order_by(_DECISIONS.c.decision_id).limit(n)
         return [_decision(row) for row in self._connection.execute(query)]
 
+    def recent(self, campaign_id: str, since: Instant, n: int) -> list[Decision]:
+        """At most `n` decisions of a campaign made at `since` or later: all of them, or as good as chosen by chance."""
+        wanted = sa.and_(_DECISIONS.c.campaign_id == campaign_id, _DECISIONS.c.decided_at >= since)
+        query = sa.select(_DECISIONS).where(wanted).order_by(_DECISIONS.c.decision_id).limit(n)
+        return [_decision(row) for row in self._connection.execute(query)]
+
     def count(self) -> int:
         """How many there are."""
         return self._connection.execute(sa.select(sa.func.count()).select_from(_DECISIONS)).scalar_one()
@@ -87,6 +94,9 @@ def _row(decision: Decision) -> dict[str, object]:
         "attributes": orjson.dumps(dict(decision.attributes)).decode(),
         "excluded": orjson.dumps(decision.excluded).decode(),
         "retry_at": decision.retry_at,
+        "time_zone": decision.time_zone,
+        "consent": decision.consent,
+        "rollout_share": decision.rollout_share,
     }
 
 
@@ -110,4 +120,7 @@ def _decision(row: sa.Row[tuple[object, ...]]) -> Decision:
         attributes=orjson.loads(row.attributes),
         excluded=tuple(orjson.loads(row.excluded)),
         retry_at=row.retry_at,
+        time_zone=row.time_zone,
+        consent=row.consent,
+        rollout_share=row.rollout_share,
     )

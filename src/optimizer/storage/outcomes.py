@@ -47,11 +47,12 @@ class Outcomes:
         """How many there are."""
         return self._connection.execute(sa.select(sa.func.count()).select_from(_OUTCOMES)).scalar_one()
 
-    def known(self, event_ids: Sequence[str]) -> set[str]:
-        """Those of these event ids that are recorded already."""
+    def known(self, event_ids: Sequence[str], *, kind: str | None = None) -> set[str]:
+        """Those of these event ids that are recorded already, of one kind or of any."""
         found: set[str] = set()
         for some in portions(sorted(set(event_ids))):
             query = sa.select(_OUTCOMES.c.event_id).where(_OUTCOMES.c.event_id.in_(some))
+            query = query if kind is None else query.where(_OUTCOMES.c.kind == kind)
             found.update(self._connection.execute(query).scalars())
         return found
 

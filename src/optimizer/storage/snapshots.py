@@ -9,7 +9,7 @@ from optimizer.storage.rows import table_of, upsert
 from optimizer.storage.tables import SnapshotRow
 
 _SNAPSHOTS = table_of(SnapshotRow)
-_ARRAYS = ("alpha", "beta", "trials")
+_ARRAYS = ("alpha", "beta", "trials", "costs")
 
 
 class Snapshots:
@@ -61,10 +61,10 @@ class Snapshots:
         body = orjson.loads(row.body)
         for name in ("segment_ids", "variant_ids", "content_hashes"):
             body[name] = tuple(body[name])
+        shape = (len(body["segment_ids"]), len(body["variant_ids"]))
         for name in _ARRAYS:
-            body[name] = np.array(body[name], dtype=np.float64).reshape(
-                len(body["segment_ids"]), len(body["variant_ids"])
-            )
+            written = np.array(body.get(name, ()), dtype=np.float64)
+            body[name] = written.reshape(shape) if written.size else np.zeros(shape)
         return Snapshot(campaign_id=row.campaign_id, number=row.number, created_at=row.created_at, **body)
 
 

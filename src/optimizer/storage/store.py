@@ -15,18 +15,24 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from optimizer.errors import ConfigurationError, Unavailable
-from optimizer.storage.access import Approvals, AuditTrail, Keys
+from optimizer.errors import ConfigurationError, Contended, Unavailable
+from optimizer.storage.access import Approvals, Keys
+from optimizer.storage.audit import AuditTrail
+from optimizer.storage.commitments import Commitments
+from optimizer.storage.controls import CampaignControls, Suppressions
 from optimizer.storage.decisions import Decisions
+from optimizer.storage.meters import Meters
 from optimizer.storage.outcomes import Outcomes, Quarantine
 from optimizer.storage.recipients import Recipients
 from optimizer.storage.snapshots import Snapshots
 from optimizer.storage.statistics import Statistics
+from optimizer.storage.tables import ONE_CONTACT_AT_A_TIME
 from optimizer.storage.versions import Revisions, StrategyVersions
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_SECONDS = 30  # how long a writer waits for another process's SQLite transaction
 ATTEMPTS_AT_WAL, WAIT_FOR_WAL_SECONDS = 100, 0.05
+WRITERS_LOCK = 0x0B71_1124  # held by every writing transaction, shared unless it is alone
 MIGRATION_LOCK = 0x0B71_1123  # any number, the same in every worker
 
 # What the driver raises when the database is away, locked, full or shutting down. Its words may name hosts and users:
@@ -52,10 +58,15 @@ class Ledger:
     audit: AuditTrail
     keys: Keys
     recipients: Recipients
+    commitments: Commitments
+    meters: Meters
+    controls: CampaignControls
+    suppressions: Suppressions
+    alone: bool
 
     @classmethod
-    def on(cls, connection: sa.Connection) -> Ledger:
-        """The ledger as this connection's transaction sees it."""
+    def on(cls, connection: sa.Connection, *, alone: bool) -> Ledger:
+        """The ledger as this connection's transaction sees it; `alone`: no other one writes meanwhile."""
         return cls(
             Decisions(connection),
             Outcomes(connection),
@@ -68,6 +79,11 @@ class Ledger:
             AuditTrail(connection),
             Keys(connection),
             Recipients(connection),
+            Commitments(connection),
+            Meters(connection),
+            CampaignControls(connection),
+            Suppressions(connection),
+            alone,
         )
 
 
@@ -102,17 +118,30 @@ class Store:
             raise ConfigurationError(f"cannot open the ledger {self}: {_first_line(error)}") from error
 
     @contextmanager
-    def writing(self) -> Iterator[Ledger]:
+    def writing(self, *, alone: bool = False) -> Iterator[Ledger]:
         """A transaction that may write; all of it is durable when the block ends, or none of it.
+
+        Args:
+            alone: no other transaction writes meanwhile, in this process or another. Whoever has lost a race asks
+                for it, so nobody loses twice. (SQLite has one writer at a time anyway.)
 
         Raises:
             Unavailable: the database cannot take the transaction now.
+            Contended: another worker was faster; nothing was written.
         """
         try:
             with self._begin(immediate=True) as connection:
-                ledger = Ledger.on(connection)
+                if not self.is_sqlite:
+                    lock = sa.func.pg_advisory_xact_lock if alone else sa.func.pg_advisory_xact_lock_shared
+                    connection.execute(sa.select(lock(WRITERS_LOCK)))
+                ledger = Ledger.on(connection, alone=alone or self.is_sqlite)
                 yield ledger
                 ledger.statistics.flush()
+                ledger.meters.flush()
+        except sa.exc.IntegrityError as error:
+            if ONE_CONTACT_AT_A_TIME not in str(error.orig):
+                raise
+            raise Contended("another worker has just contacted one of these recipients") from error
         except _OUT_OF_REACH as error:
             raise Unavailable("the ledger cannot take writes now; nothing was written") from error
 
@@ -125,7 +154,7 @@ class Store:
         """
         try:
             with self._begin(immediate=False) as connection:
-                yield Ledger.on(connection)
+                yield Ledger.on(connection, alone=False)
         except _OUT_OF_REACH as error:
             raise Unavailable("the ledger cannot be read now") from error
 
@@ -145,6 +174,8 @@ class Store:
 def is_transient(error: BaseException) -> bool:
     """Whether the database rolled the transaction back only because another one was in its way."""
     cause = error.__cause__ if isinstance(error, Unavailable) else error
+    if isinstance(cause, Contended):
+        return True
     return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) in _TRANSIENT
 
 

@@ -4,9 +4,20 @@ Instants are BigInteger microseconds; amounts BigInteger micro-units; small stru
 come from people are written through bound parameters only.
 """
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Integer, LargeBinary, Text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    Text,
+    text,
+)
 from sqlmodel import Field, SQLModel
 
+ONE_CONTACT_AT_A_TIME = "one_contact_at_a_time"
 LARGEST_SUM = 9 * 10**18  # within 64 bits; beyond them SQLite would go on in floating point
 
 
@@ -14,8 +25,8 @@ def _instant(*, nullable: bool = False) -> Column[int]:
     return Column(BigInteger, nullable=nullable)
 
 
-def _text(*, nullable: bool = False) -> Column[str]:
-    return Column(Text, nullable=nullable)
+def _text(*, nullable: bool = False, default: str | None = None) -> Column[str]:
+    return Column(Text, nullable=nullable, server_default=None if default is None else text(default))
 
 
 class DecisionRow(SQLModel, table=True):
@@ -42,6 +53,9 @@ class DecisionRow(SQLModel, table=True):
     attributes: str = Field(sa_column=_text())
     excluded: str = Field(sa_column=_text())
     retry_at: int | None = Field(sa_column=_instant(nullable=True))
+    time_zone: str | None = Field(sa_column=_text(nullable=True))
+    consent: bool | None
+    rollout_share: float = Field(sa_column=Column(Double, nullable=False, server_default="1"))
 
 
 class OutcomeRow(SQLModel, table=True):
@@ -132,7 +146,67 @@ class RecipientRow(SQLModel, table=True):
 
     recipient_key: str = Field(primary_key=True, max_length=32)
     attributes: str = Field(sa_column=_text())
+    consent: str = Field(sa_column=_text(default="'{}'"))
+    time_zone: str | None = Field(sa_column=_text(nullable=True))
     updated_at: int = Field(sa_column=_instant())
+
+
+class SuppressionRow(SQLModel, table=True):
+    """Recipients who get nothing on a channel, or on any (`EVERY_CHANNEL`)."""
+
+    __tablename__ = "suppressions"
+
+    recipient_key: str = Field(primary_key=True, max_length=32)
+    channel: str = Field(primary_key=True)
+    at: int = Field(sa_column=_instant())
+    source: str = Field(sa_column=_text())
+
+
+class CommitmentRow(SQLModel, table=True):
+    """What each decision to send uses up; see `domain.commitment`."""
+
+    __tablename__ = "commitments"
+    __table_args__ = (
+        # The referee of the contact policy: of two workers that count the same contact of a recipient, one loses.
+        Index(ONE_CONTACT_AT_A_TIME, "recipient_key", "ordinal", unique=True),
+        Index("ix_commitments_recipient", "recipient_key", "at"),
+        Index("ix_commitments_at", "at"),
+        Index("ix_commitments_open", "closes_at", sqlite_where=text("open"), postgresql_where=text("open")),
+    )
+
+    decision_id: str = Field(primary_key=True, max_length=32)
+    campaign_id: str = Field(sa_column=_text())
+    recipient_key: str = Field(sa_column=_text())
+    channel: str = Field(sa_column=_text())
+    at: int = Field(sa_column=_instant())
+    ordinal: int | None = Field(sa_column=Column(Integer, nullable=True))
+    most: int = Field(sa_column=Column(BigInteger, nullable=False))
+    settled: int = Field(sa_column=Column(BigInteger, nullable=False))
+    open: bool
+    closes_at: int = Field(sa_column=_instant())
+    withdrawn: bool
+
+
+class MeterRow(SQLModel, table=True):
+    """How much of a limited budget is in use in one period; always the sum over its commitments."""
+
+    __tablename__ = "meters"
+    __table_args__ = (CheckConstraint("reserved >= 0 AND settled >= 0 AND sends >= 0", name="nothing_below_zero"),)
+
+    scope: str = Field(primary_key=True)
+    period: str = Field(primary_key=True)
+    reserved: int = Field(sa_column=Column(BigInteger, nullable=False))
+    settled: int = Field(sa_column=Column(BigInteger, nullable=False))
+    sends: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
+class ControlRow(SQLModel, table=True):
+    """The controls of each campaign that has any, as one JSON text; see `domain.controls`."""
+
+    __tablename__ = "controls"
+
+    campaign_id: str = Field(primary_key=True)
+    body: str = Field(sa_column=_text())
 
 
 class KeyRow(SQLModel, table=True):
@@ -147,14 +221,20 @@ class KeyRow(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
+    """Append-only; each entry carries the hash of the one before it, so none can be changed or left out unseen."""
+
     __tablename__ = "audit"
 
-    number: int | None = Field(default=None, primary_key=True)
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
     at: int = Field(sa_column=_instant())
     actor: str = Field(sa_column=_text())
     action: str = Field(sa_column=_text())
     subject: str = Field(sa_column=_text())
     note: str = Field(sa_column=_text())
+    before: str = Field(sa_column=_text(default="''"))
+    after: str = Field(sa_column=_text(default="''"))
+    previous_hash: str = Field(sa_column=_text(default="''"))
+    hash: str = Field(sa_column=_text(default="''"))
 
 
 class RevisionRow(SQLModel, table=True):

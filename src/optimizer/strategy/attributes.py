@@ -1,15 +1,19 @@
 """Whether what a caller says about a recipient is what the strategy declared."""
 
 import json
+import re
 from collections.abc import Mapping
 from math import isfinite
 
 from optimizer.errors import RequestFinding
-from optimizer.strategy.audience import Attribute, CategoryAttribute, NumberAttribute
+from optimizer.strategy.audience import Attribute, CategoryAttribute, NumberAttribute, TextAttribute
 from optimizer.strategy.source import shortened
 from optimizer.strategy.wording import one_of, span
 
 MAX_TEXT = 200  # as long as a declared value may be
+
+# A line break would end a subject, and a lone half of a character cannot be stored.
+_NOT_ON_A_LINE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def check_attributes(
@@ -45,7 +49,15 @@ def _allowed_instead(declared: Attribute, value: object) -> str | None:
             return f"text of at most {MAX_TEXT} characters"
         # A list has no hash, but is not a category, either.
         return None if isinstance(value, str) and value in declared.values else one_of(declared.values, value)
+    if isinstance(declared, TextAttribute):
+        return None if _is_line_within(declared, value) else f"one line of 1 to {declared.max_length} characters"
     return None if isinstance(value, bool) else "true or false"
+
+
+def _is_line_within(declared: TextAttribute, value: object) -> bool:
+    if not isinstance(value, str) or len(value) > declared.max_length:
+        return False
+    return bool(value.strip()) and not _NOT_ON_A_LINE.search(value)
 
 
 def _is_number_within(declared: NumberAttribute, value: object) -> bool:

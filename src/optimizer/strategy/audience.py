@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
+from pydantic import Discriminator, Field, GetJsonSchemaHandler, StrictInt, Tag, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -18,7 +18,7 @@ from optimizer.strategy.fields import (
     YesNo,
 )
 
-ATTRIBUTE_TYPES = ("category", "number", "boolean")
+ATTRIBUTE_TYPES = ("category", "number", "boolean", "text")
 
 
 class CategoryAttribute(Document):
@@ -28,7 +28,7 @@ class CategoryAttribute(Document):
     values: tuple[CategoryValue, ...] = Field(
         min_length=1, max_length=1_000, description="every value it may have, such as [US, CA, GB]"
     )
-    sensitive: YesNo = Field(default=False, description="true keeps it out of segment rules")
+    sensitive: YesNo = Field(default=False, description="true keeps it out of segment rules and placeholders")
     why: Line | None = Field(default=None, description="why this may be known and used")
 
 
@@ -38,7 +38,7 @@ class NumberAttribute(Document):
     type: Literal["number"] = Field(description="number: any number within the bounds")
     minimum: Number | None = Field(default=None, description="smallest value it may have, such as 0")
     maximum: Number | None = Field(default=None, description="largest value it may have")
-    sensitive: YesNo = Field(default=False, description="true keeps it out of segment rules")
+    sensitive: YesNo = Field(default=False, description="true keeps it out of segment rules and placeholders")
     why: Line | None = Field(default=None, description="why this may be known and used")
 
 
@@ -46,7 +46,18 @@ class BooleanAttribute(Document):
     """An attribute that is true or false."""
 
     type: Literal["boolean"] = Field(description="boolean: true or false")
-    sensitive: YesNo = Field(default=False, description="true keeps it out of segment rules")
+    sensitive: YesNo = Field(default=False, description="true keeps it out of segment rules and placeholders")
+    why: Line | None = Field(default=None, description="why this may be known and used")
+
+
+class TextAttribute(Document):
+    """An attribute that is free text: it fills placeholders, and no segment rule looks at it."""
+
+    type: Literal["text"] = Field(description="text: any words, only for placeholders such as {{first_name|there}}")
+    max_length: Annotated[StrictInt, Field(ge=1, le=1_000)] = Field(
+        default=200, description="most characters it may have, such as 40"
+    )
+    sensitive: YesNo = Field(default=False, description="true keeps it out of placeholders")
     why: Line | None = Field(default=None, description="why this may be known and used")
 
 
@@ -59,7 +70,8 @@ def _attribute_tag(data: Any) -> str | None:
 Attribute = Annotated[
     Annotated[CategoryAttribute, Tag("<category>")]
     | Annotated[NumberAttribute, Tag("<number>")]
-    | Annotated[BooleanAttribute, Tag("<boolean>")],
+    | Annotated[BooleanAttribute, Tag("<boolean>")]
+    | Annotated[TextAttribute, Tag("<text>")],
     Discriminator(_attribute_tag, custom_error_type="attribute_type", custom_error_message="no such attribute type"),
 ]
 

@@ -14,6 +14,7 @@ from pydantic import Discriminator, Field, Tag
 
 from optimizer.domain.instants import Duration, Instant, instant
 from optimizer.strategy.audience import Attribute, Segment
+from optimizer.strategy.brand import Brand
 from optimizer.strategy.fields import (
     Currency,
     DateOrMoment,
@@ -27,10 +28,24 @@ from optimizer.strategy.fields import (
     Reference,
     Span,
     Text,
-    YesNo,
+    Window,
     Zone,
     between,
 )
+from optimizer.strategy.limits import (
+    Approval,
+    Budget,
+    Capacity,
+    Channels,
+    ContactRule,
+    Data,
+    GuardrailMetric,
+    PacedBudget,
+    Penalties,
+    Review,
+    RolloutStage,
+)
+from optimizer.strategy.money import CostPerEvent
 
 MAX_VARIANTS = 50
 MAX_SEGMENTS = 200
@@ -52,19 +67,21 @@ class Objective(Document):
 
     id: NewId = Field(description="short id that campaigns name in `serves`, such as repeat_purchase")
     why: Line | None = Field(default=None, description="why this matters, in a sentence for colleagues")
+    proxy_for: Reference | None = Field(
+        default=None, description="the objective this one only stands in for; campaigns then need `accept_proxy`"
+    )
     reward: Reward = Field(description="what counts as success, such as {outcome: purchase, value: first}")
+    penalties: Penalties = Field(
+        default_factory=dict,
+        max_length=20,
+        description="what an outcome takes off the reward, in rewards, such as {unsubscribed: 5}",
+    )
     attribution_window: Annotated[Span, between("PT1M", "P366D")] = Field(
         description="how late an outcome may come and still count, such as P7D (seven days)"
     )
     counts_from: Literal["decision", "delivered", "opened"] = Field(
         default="decision", description="the moment from which a decision counts as a trial"
     )
-
-
-class Approval(Document):
-    """Whether people must approve words before anyone sees them."""
-
-    required: YesNo = Field(default=True, description="true: a message is served only once it is approved")
 
 
 class Holdout(Document):
@@ -116,7 +133,21 @@ class Strategy(Document):
         max_length=200,
         description="the only data about recipients that may be used or stored, by name",
     )
+    data: Data = Field(default=Data(), description="what the use of data depends on")
+    channels: Channels = Field(
+        default_factory=dict, max_length=50, description="ways messages travel, by name, such as email"
+    )
+    contact_policy: tuple[ContactRule, ...] = Field(
+        default=(), max_length=20, description="how often a recipient may be contacted, across all campaigns"
+    )
+    brand: Brand | None = Field(default=None, description="what words may say, and must")
+    guardrail_metrics: tuple[GuardrailMetric, ...] = Field(
+        default=(), max_length=20, description="rates that must stay low, whatever a campaign serves"
+    )
+    budget: Budget = Field(default=Budget(), description="what all campaigns together may spend")
+    capacity: Capacity = Field(default=Capacity(), description="how much the team can look after")
     approval: Approval = Field(default=Approval(), description="whether people approve words first")
+    review: Review | None = Field(default=None, description="how often people look at each campaign")
     holdout: Holdout = Field(default=Holdout(), description="the same recipients held out of every campaign")
     policy_defaults: PolicySettings = Field(
         default=PolicySettings(), description="policy settings for campaigns that leave them out"
@@ -130,6 +161,9 @@ class Message(Document):
     subject: Line | None = Field(default=None, description="subject line or title")
     body: Text | None = Field(default=None, description="body text; may use the sender's placeholders")
     fields: Fields | None = Field(default=None, description="further texts for the sender, by name")
+    cost: CostPerEvent | None = Field(
+        default=None, description='what it costs beside the channel, once, such as "0.50 USD per purchase"'
+    )
     notes: Line | None = Field(default=None, description="for colleagues; recipients never see it")
 
 
@@ -138,6 +172,9 @@ class Targeting(Document):
 
     id: NewId = Field(description="short id of the targeting, such as morning")
     notes: Line | None = Field(default=None, description="for colleagues: where and when, in words")
+    send_window: Window | None = Field(
+        default=None, description='hours of the recipient\'s day it is sent in, such as "08:00-11:00"'
+    )
     only_segments: tuple[Reference, ...] | None = Field(
         default=None,
         min_length=1,
@@ -175,6 +212,9 @@ class Campaign(Document):
 
     campaign: NewId = Field(description="short id of the campaign, such as winback")
     serves: Reference = Field(description="id of the objective in strategy.yaml it serves")
+    accept_proxy: Line | None = Field(
+        default=None, description="why a proxy will do, when the objective served is one (`proxy_for`)"
+    )
     why: Line | None = Field(default=None, description="what it is for, in a sentence for colleagues")
     journey_stage: Line | None = Field(default=None, description="where recipients are, such as re-engagement")
     channel: Reference = Field(description="how messages travel, such as email")
@@ -204,6 +244,10 @@ class Campaign(Document):
         default="include", description="whether recipients outside every segment take part"
     )
     policy: PolicySettings = Field(default=PolicySettings(), description="how variants are chosen")
+    budget: PacedBudget = Field(default=PacedBudget(), description="what this campaign may spend")
+    rollout: tuple[RolloutStage, ...] = Field(
+        default=(), max_length=20, description="pilot first, then scale: shares of the audience, stage by stage"
+    )
     holdout: Holdout = Field(default=Holdout(), description="recipients held out of this campaign")
 
 

@@ -1,4 +1,4 @@
-"""What documents are made of: mappings with known keys; ids, texts, numbers, durations, dates, zones."""
+"""What documents are made of: mappings with known keys; ids, texts, numbers, durations, dates, zones, times of day."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -20,6 +20,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from optimizer.domain.daily_window import MINUTES_PER_DAY, DailyWindow
 from optimizer.domain.instants import Duration, duration
 
 ID_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,47}$"
@@ -30,7 +31,8 @@ WORDS_PATTERN: Final = r"\S"
 
 EVERYONE_ELSE: Final = "everyone-else"
 NOTHING: Final = "nothing"
-RESERVED = frozenset({EVERYONE_ELSE, NOTHING})
+WITHHELD: Final = "withheld"
+RESERVED = frozenset({EVERYONE_ELSE, NOTHING, WITHHELD})
 
 ALLOWED = "allowed"  # type of the errors raised here: their message is what a finding says is allowed
 
@@ -41,6 +43,8 @@ _DURATION = re.compile(
 _YEARS_OR_MONTHS = re.compile(r"P[^T]*[YM]", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d{1,6})?)?(?:Z|[+-]\d{2}:\d{2})\Z", re.ASCII)
+_TIME_OF_DAY = "([01][0-9]|2[0-3]):([0-5][0-9])"
+_WINDOW = re.compile(rf"{_TIME_OF_DAY}-(?:{_TIME_OF_DAY}|24:00)\Z")
 
 
 def not_allowed(allowed: str) -> PydanticCustomError:
@@ -104,6 +108,17 @@ def _date(text: object) -> date | datetime:
     )
 
 
+def parsed_window(text: object) -> DailyWindow:
+    """The part of each day between two times, past midnight when the second is the earlier one."""
+    if isinstance(text, str) and (match := _WINDOW.match(text)):
+        hour, minute, end_hour, end_minute = (int(part or 0) for part in match.groups())
+        start, end = 60 * hour + minute, 60 * end_hour + end_minute
+        if start == end and not text.endswith("24:00"):
+            raise not_allowed("two different times of day: 00:00-24:00 for the whole day, no such key for none of it")
+        return DailyWindow(start, end or MINUTES_PER_DAY)
+    raise not_allowed("two times of day such as 21:00-08:00, each from 00:00 to 23:59, the second also 24:00")
+
+
 @cache
 def time_zones() -> frozenset[str]:
     """Names of every IANA time zone known here."""
@@ -149,6 +164,17 @@ Zone = Annotated[
     ZoneInfo,
     PlainValidator(_time_zone),
     WithJsonSchema({"type": "string", "examples": ["America/New_York", "Europe/Berlin", "UTC"]}),
+]
+Window = Annotated[
+    DailyWindow,
+    PlainValidator(parsed_window),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$",
+            "examples": ["21:00-08:00", "08:00-11:00"],
+        }
+    ),
 ]
 DateOrMoment = Annotated[
     date | datetime,

@@ -5,18 +5,17 @@ does not hide what is wrong here, and every mistake is reported at once.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cache
 from itertools import islice
 from math import ceil, floor
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from optimizer.errors import Finding
 from optimizer.strategy import fields
-from optimizer.strategy.audience import Attribute, CategoryAttribute, Condition, NumberAttribute
+from optimizer.strategy.audience import Attribute, CategoryAttribute, Condition, NumberAttribute, TextAttribute
 from optimizer.strategy.documents import MAX_SEGMENTS, MAX_VARIANTS, Holdout, PolicySettings, period, resolved_policy
 from optimizer.strategy.fields import EVERYONE_ELSE
+from optimizer.strategy.limit_findings import campaign_limit_findings, capacity_findings, strategy_limit_findings
+from optimizer.strategy.pieces import ids, items, n_variants, piece, twice, unknown
 from optimizer.strategy.rules import Test, accepted, covers, is_empty
 from optimizer.strategy.source import Path, Source, shortened
 from optimizer.strategy.wording import meant, numeral, one_of, span
@@ -37,6 +36,8 @@ def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> 
     """
     if strategy:
         yield from _strategy_findings(strategy)
+        yield from strategy_limit_findings(strategy)
+        yield from capacity_findings(strategy, len(campaigns))
     file_of: dict[str, str] = {}
     for campaign in campaigns:
         name = campaign.value(("campaign",))
@@ -51,70 +52,22 @@ def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> 
             yield from _policy_findings(strategy, campaign)
             yield from _period_findings(strategy, campaign)
             yield from _rule_findings(strategy, campaign)
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
-
-
-def _piece(kind: Any, source: Source, path: Path) -> Any:
-    """A part of a document, parsed; None when it is absent or cannot be."""
-    written = source.value(path)
-    if written is None:
-        return None
-    try:
-        return _adapter(kind).validate_python(written)
-    except ValidationError:
-        return None
-
-
-def _items(source: Source, path: Path) -> Iterator[tuple[Path, Any]]:
-    """What a list or mapping at a path holds, each with its own path."""
-    value = source.value(path)
-    if isinstance(value, list):
-        yield from (((*path, index), item) for index, item in enumerate(value))
-    elif isinstance(value, dict):
-        yield from (((*path, name), item) for name, item in value.items())
-
-
-def _ids(source: Source, key: str) -> dict[str, Path]:
-    """Ids of the items of a list, with the path of the first of each."""
-    ids: dict[str, Path] = {}
-    for path, item in _items(source, (key,)):
-        if isinstance(path[-1], int) and isinstance(item, dict) and isinstance(item.get("id"), str):
-            ids.setdefault(item["id"], (*path, "id"))
-    return ids
-
-
-def _twice(source: Source, texts: Iterator[tuple[Path, Any]]) -> Iterator[Finding]:
-    seen: dict[str, Path] = {}
-    for path, text in texts:
-        if isinstance(text, str):
-            if text in seen:
-                yield source.finding(path, f"each one once (first on line {source.values[seen[text]].line})")
-            seen.setdefault(text, path)
+            yield from campaign_limit_findings(strategy, campaign)
 
 
 def _ids_twice(source: Source, key: str) -> Iterator[Finding]:
-    return _twice(source, (((*path, "id"), source.value((*path, "id"))) for path, _ in _items(source, (key,))))
-
-
-def _unknown(source: Source, path: Path, known: Collection[str]) -> Iterator[Finding]:
-    name = source.value(path)
-    if isinstance(name, str) and name not in known:
-        yield source.finding(path, one_of(known, name))
+    return twice(source, (((*path, "id"), source.value((*path, "id"))) for path, _ in items(source, (key,))))
 
 
 def _strategy_findings(strategy: Source) -> Iterator[Finding]:
     yield from _ids_twice(strategy, "objectives")
-    for path, _ in _items(strategy, ("attributes",)):
-        yield from _twice(strategy, _items(strategy, (*path, "values")))
-        declared = _piece(Attribute, strategy, path)
+    for path, _ in items(strategy, ("attributes",)):
+        yield from twice(strategy, items(strategy, (*path, "values")))
+        declared = piece(Attribute, strategy, path)
         if isinstance(declared, NumberAttribute) and _has_no_number(declared):
             low = numeral(declared.minimum or 0.0)
             yield strategy.finding((*path, "maximum"), f"a number of {low} or more: the minimum")
-    settings = _piece(PolicySettings, strategy, ("policy_defaults",))
+    settings = piece(PolicySettings, strategy, ("policy_defaults",))
     if settings:
         yield from _cap_below_floor(strategy, ("policy_defaults",), settings)
 
@@ -138,13 +91,13 @@ def _cap_below_floor(source: Source, path: Path, *layers: PolicySettings) -> Ite
 
 def _segment_names(campaign: Source) -> Collection[str]:
     excluded = campaign.value(("everyone_else",)) == "exclude"
-    return dict.fromkeys((*_ids(campaign, "segments"), *(() if excluded else (EVERYONE_ELSE,))))
+    return dict.fromkeys((*ids(campaign, "segments"), *(() if excluded else (EVERYONE_ELSE,))))
 
 
 def _campaign_findings(campaign: Source) -> Iterator[Finding]:
     for key in ("messages", "targetings", "segments"):
         yield from _ids_twice(campaign, key)
-    for path, message in _items(campaign, ("messages",)):
+    for path, message in items(campaign, ("messages",)):
         words = ("subject", "body", "fields")
         # A misspelt key has a finding of its own, and so does one without a value.
         if (
@@ -154,30 +107,24 @@ def _campaign_findings(campaign: Source) -> Iterator[Finding]:
         ):
             yield campaign.finding((*path, "subject"), "words to show: at least one of subject, body, fields")
     segments = _segment_names(campaign)
-    for path, _ in _items(campaign, ("targetings",)):
+    for path, _ in items(campaign, ("targetings",)):
         chosen = (*path, "only_segments")
-        yield from _twice(campaign, _items(campaign, chosen))
-        for reference, _ in _items(campaign, chosen):
-            yield from _unknown(campaign, reference, segments)
-    n_variants = _n_variants(campaign)
-    if n_variants > MAX_VARIANTS and ("targetings",) in campaign.keys:
+        yield from twice(campaign, items(campaign, chosen))
+        for reference, _ in items(campaign, chosen):
+            yield from unknown(campaign, reference, segments)
+    n = n_variants(campaign)
+    if n > MAX_VARIANTS and ("targetings",) in campaign.keys:
         allowed = f"at most {MAX_VARIANTS} variants (messages x targetings)"
-        yield campaign.finding(("targetings",), allowed, on_key=True, found=f"{n_variants:,} variants")
+        yield campaign.finding(("targetings",), allowed, on_key=True, found=f"{n:,} variants")
     yield from _control_findings(campaign)
-
-
-def _n_variants(campaign: Source) -> int:
-    messages, targetings = (campaign.value((key,)) for key in ("messages", "targetings"))
-    n_messages = len(messages) if isinstance(messages, list) else 0
-    return n_messages * (len(targetings) if isinstance(targetings, list) and targetings else 1)
 
 
 def _control_findings(campaign: Source) -> Iterator[Finding]:
     control = campaign.value(("control",))
     if not isinstance(control, dict):
         return
-    yield from _unknown(campaign, ("control", "message"), _ids(campaign, "messages"))
-    targetings = _ids(campaign, "targetings")
+    yield from unknown(campaign, ("control", "message"), ids(campaign, "messages"))
+    targetings = ids(campaign, "targetings")
     if "targeting" not in control and targetings:
         yield campaign.finding(
             ("control", "targeting"), f"this key, as the campaign has targetings: {one_of(targetings)}"
@@ -185,16 +132,16 @@ def _control_findings(campaign: Source) -> Iterator[Finding]:
     elif "targeting" in control and ("targetings",) not in campaign.keys:
         yield campaign.finding(("control", "targeting"), "no such key: the campaign has no targetings", on_key=True)
     elif "targeting" in control:
-        yield from _unknown(campaign, ("control", "targeting"), targetings)
+        yield from unknown(campaign, ("control", "targeting"), targetings)
 
 
 def _serves_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
-    if objectives := _ids(strategy, "objectives"):
-        yield from _unknown(campaign, ("serves",), objectives)
+    if objectives := ids(strategy, "objectives"):
+        yield from unknown(campaign, ("serves",), objectives)
 
 
 def _holdout_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
-    held_out = [_piece(Holdout, source, ("holdout",)) for source in (campaign, strategy)]
+    held_out = [piece(Holdout, source, ("holdout",)) for source in (campaign, strategy)]
     if any(holdout and holdout.share > 0 for holdout in held_out) and ("control",) not in campaign.keys:
         whose = "the campaign" if held_out[0] and held_out[0].share > 0 else strategy.file
         yield campaign.finding(
@@ -206,22 +153,22 @@ def _holdout_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
 def _policy_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
     settings = []
     for source, key in ((campaign, "policy"), (strategy, "policy_defaults")):
-        piece = _piece(PolicySettings, source, (key,)) if (key,) in source.keys else PolicySettings()
-        if piece is None:
+        written = piece(PolicySettings, source, (key,)) if (key,) in source.keys else PolicySettings()
+        if written is None:
             return
-        settings.append(piece)
+        settings.append(written)
     own = settings[0].model_fields_set
-    policy, n_variants = resolved_policy(*settings), _n_variants(campaign)
-    if n_variants == 0:
+    policy, n = resolved_policy(*settings), n_variants(campaign)
+    if n == 0:
         return
     yield from _cap_below_floor(campaign, ("policy",), *settings)
-    variants = f"{n_variants} variant{'s' if n_variants > 1 else ''}"
+    variants = f"{n} variant{'s' if n > 1 else ''}"
     whose = {key: "" if key in own else f" in {strategy.file}, or as the default" for key in ("floor", "cap")}
-    if n_variants * policy.floor > 1:
-        allowed = f"a floor of {floor(10_000 / n_variants) / 10_000} or less for {variants}: floors add up to at most 1"
+    if n * policy.floor > 1:
+        allowed = f"a floor of {floor(10_000 / n) / 10_000} or less for {variants}: floors add up to at most 1"
         yield _about(campaign, "floor", own, allowed, f"{numeral(policy.floor)}{whose['floor']}")
-    if n_variants * policy.cap < 1:
-        allowed = f"a cap of {ceil(10_000 / n_variants) / 10_000} or more for {variants}: caps add up to at least 1"
+    if n * policy.cap < 1:
+        allowed = f"a cap of {ceil(10_000 / n) / 10_000} or more for {variants}: caps add up to at least 1"
         yield _about(campaign, "cap", own, allowed, f"{numeral(policy.cap)}{whose['cap']}")
 
 
@@ -233,8 +180,8 @@ def _about(campaign: Source, key: str, own: set[str], allowed: str, found: str) 
 
 
 def _period_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
-    zone = _piece(fields.Zone, strategy, ("time_zone",))
-    starts, ends = (_piece(fields.DateOrMoment, campaign, (key,)) for key in ("starts", "ends"))
+    zone = piece(fields.Zone, strategy, ("time_zone",))
+    starts, ends = (piece(fields.DateOrMoment, campaign, (key,)) for key in ("starts", "ends"))
     if zone and starts and ends:
         start, end = period(starts, ends, zone)
         if start is not None and end is not None and end <= start:
@@ -243,11 +190,11 @@ def _period_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
 
 def _rule_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
     earlier: list[tuple[Path, dict[str, Test]]] = []
-    names = [path[-1] for path, _ in _items(strategy, ("attributes",)) if isinstance(path[-1], str)]
+    names = [path[-1] for path, _ in items(strategy, ("attributes",)) if isinstance(path[-1], str)]
     # More of them have a finding of their own, and comparing each with each would take long.
-    for segment, _ in islice(_items(campaign, ("segments",)), MAX_SEGMENTS):
+    for segment, _ in islice(items(campaign, ("segments",)), MAX_SEGMENTS):
         tests: dict[str, Test] = {}
-        conditions = list(_items(campaign, (*segment, "when")))
+        conditions = list(items(campaign, (*segment, "when")))
         for path, _ in conditions:
             findings, test = _condition(strategy, campaign, path, names)
             yield from findings
@@ -275,17 +222,17 @@ def _condition(
     name = str(path[-1])
     if name not in names:
         return [campaign.finding(path, f"an attribute, {one_of(names, name)}", on_key=True)], None
-    declared = _piece(Attribute, strategy, ("attributes", name))
-    condition = _piece(Condition, campaign, path)
+    declared = piece(Attribute, strategy, ("attributes", name))
+    condition = piece(Condition, campaign, path)
     if isinstance(declared, NumberAttribute) and _has_no_number(declared):
         declared = None
     hidden = any(broken[: len(path)] == path for broken in campaign.broken)
     if declared is None or condition is None or hidden:
         return [], None
-    if declared.sensitive:
-        usable = [n for n in names if strategy.value(("attributes", n, "sensitive")) is not True]
-        allowed = f"an attribute that is not sensitive, {one_of(usable)}"
-        return [campaign.finding(path, allowed, on_key=True)], None
+    if declared.sensitive or isinstance(declared, TextAttribute):
+        usable = [n for n in names if _may_be_in_rules(strategy.value(("attributes", n)))]
+        what = "not sensitive" if declared.sensitive else "no text, which only fills placeholders"
+        return [campaign.finding(path, f"an attribute that is {what}, {one_of(usable)}", on_key=True)], None
     findings = list(_operator_findings(campaign, path, declared, condition.stated()))
     if findings:
         return findings, None
@@ -293,6 +240,10 @@ def _condition(
     if is_empty(test):
         return [campaign.finding(path, "bounds and values that at least one recipient can meet")], None
     return [], test
+
+
+def _may_be_in_rules(declared: object) -> bool:
+    return isinstance(declared, dict) and declared.get("sensitive") is not True and declared.get("type") != "text"
 
 
 def _operator_findings(

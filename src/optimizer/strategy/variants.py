@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from optimizer.strategy.documents import Campaign, ControlVariant, Message, Targeting
 
@@ -52,7 +53,7 @@ def control_variant(campaign: Campaign) -> str | None:
 
 def _content_hash(channel: str, message: Message, targeting: Targeting | None) -> str:
     # Key by key, rather than the model's dump: a key added to the models one day must not change old hashes.
-    content = {
+    content: dict[str, Any] = {
         "channel": channel,
         "subject": message.subject,
         "body": message.body,
@@ -64,5 +65,7 @@ def _content_hash(channel: str, message: Message, targeting: Targeting | None) -
             "fields": dict(targeting.fields or {}),
         },
     }
+    if targeting and targeting.send_window:
+        content["send_window"] = [targeting.send_window.start, targeting.send_window.end]
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:32]

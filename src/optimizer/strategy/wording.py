@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from optimizer.errors import Finding
-from optimizer.strategy import audience, documents, fields
+from optimizer.strategy import audience, brand, documents, fields, limits
 from optimizer.strategy.source import Path, Source, shortened
 
 _LISTED = 12
@@ -32,6 +32,8 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "finite_number": lambda _: "a number that is not infinite",
     "bool_type": lambda _: "true or false",
     "literal_error": lambda details: f"one of: {details['expected'].replace(' or ', ', ').replace(chr(39), '')}",
+    "int_type": lambda _: "a whole number, without quotes",
+    "less_than": lambda details: f"a number below {numeral(details['lt'])}",
     "greater_than": lambda details: f"a number above {numeral(details['gt'])}",
     "greater_than_equal": lambda details: f"a number of {numeral(details['ge'])} or more",
     "less_than_equal": lambda details: f"a number of {numeral(details['le'])} or less",
@@ -70,7 +72,8 @@ def one_of(candidates: Iterable[str], written: object = None) -> str:
 
 def numeral(number: float) -> str:
     """A number as people write it: 500 rather than 500.0."""
-    return f"{number:.0f}" if number.is_integer() and abs(number) < 1e15 else repr(number)
+    whole = float(number).is_integer() and abs(number) < 1e15
+    return f"{number:.0f}" if whole else repr(number)
 
 
 def span(low: float | None, high: float | None) -> str:
@@ -162,7 +165,8 @@ def _allowed(details: ErrorDetails, path: Path, source: Source, models: Mapping[
 
 
 def _model(name: str) -> type[fields.Document]:
-    model: type[fields.Document] = getattr(documents, name, None) or getattr(audience, name)
+    homes = (documents, limits, audience, brand)
+    model: type[fields.Document] = next(getattr(home, name) for home in homes if hasattr(home, name))
     return model
 
 

@@ -187,6 +187,20 @@ class ExplanationOut(_Out):
     recomputed: RecomputedOut
 
 
+class BudgetLineOut(_Out):
+    """One limit in its current period."""
+
+    scope: str = Field(examples=["strategy", "campaign:winback", "channel:email"])
+    period: str = Field(examples=["ever", "2026-12", "2026-12-01"])
+    limit: float | None = Field(description="Money, in the strategy's currency.")
+    reserved: float = Field(description="Money that may yet become due.")
+    settled: float = Field(description="Money that is due.")
+    sends_limit: int | None
+    sends: int
+    ends_at: datetime | None = Field(description="When the period is over; null for limits that are for ever.")
+    exhausted: bool = Field(description="Not even the cheapest variant fits into what is left.")
+
+
 class CampaignOut(_Out):
     """One line about a campaign."""
 
@@ -199,6 +213,8 @@ class CampaignOut(_Out):
     segments: list[str]
     strategy_version: int
     snapshot: str
+    rollout_share: float = Field(description="Share of the recipients that take part.")
+    budget: list[BudgetLineOut] = Field(description="Every limit on money and sends, with what is in use of it.")
 
 
 class CampaignsOut(_Out):
@@ -279,6 +295,8 @@ class ProfileOut(_Out):
 
     recipient: str
     attributes: dict[str, Any]
+    consent: dict[str, bool]
+    time_zone: str | None
 
 
 class HealthOut(_Out):

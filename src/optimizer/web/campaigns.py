@@ -24,14 +24,14 @@ _may_analyse = Depends(requires(Scope.ANALYSE, Scope.MANAGE))
 @router.get("", response_model=CampaignsOut, dependencies=[_may_analyse])
 async def list_campaigns(desk: TheDesk) -> Any:
     """Every campaign in force."""
-    summaries = await desk.read(lambda ledger, live: summarise(live.at(ledger), now()))
+    summaries = await desk.read(lambda ledger, live: summarise(ledger, live, now()))
     return json_answer({"campaigns": [summary_json(summary) for summary in summaries]})
 
 
 @router.get("/{campaign_id}", response_model=CampaignOut, dependencies=[_may_analyse])
 async def get_campaign(campaign_id: CampaignId, desk: TheDesk) -> Any:
     """One campaign."""
-    found = await desk.read(lambda ledger, live: summary(live.at(ledger), campaign_id, now()))
+    found = await desk.read(lambda ledger, live: summary(ledger, live, campaign_id, now()))
     return json_answer(summary_json(found))
 
 

@@ -108,4 +108,6 @@ def _request(
         attributes=known(item.attributes),
         excluded=item.exclude,
         deferred=item.defer_exposure or deferred,
+        consent=item.consent,
+        time_zone=item.time_zone,
     )

@@ -10,17 +10,17 @@ import structlog
 from starlette.concurrency import run_in_threadpool
 
 from optimizer.deployment import Deployment, now
-from optimizer.domain.decision import Attributes
 from optimizer.domain.snapshot import Snapshot
-from optimizer.errors import OptimizerError
+from optimizer.errors import Contended, OptimizerError
 from optimizer.services.deciding import Answer, DecisionRequest, decide
-from optimizer.services.group_commit import GroupCommit, result_of
+from optimizer.services.group_commit import GroupCommit, Handler, result_of
 from optimizer.services.keys import KeyRing
 from optimizer.services.learning import learn_campaign
 from optimizer.services.live import Live
 from optimizer.services.profiles import put_profile
 from optimizer.services.recording import OutcomeReport, Recorded, record_outcomes
 from optimizer.storage.access import StoredKey
+from optimizer.storage.recipients import Profile
 from optimizer.storage.store import Ledger
 
 T = TypeVar("T")
@@ -36,7 +36,8 @@ class Desk:
     def __init__(self, deployment: Deployment) -> None:
         self._store = deployment.store
         self._live = deployment.live
-        self._writer = GroupCommit(self._store, [self._decide, self._record, self._put_profiles, self._learn])
+        handlers: list[Handler] = [self._change, self._record, self._put_profiles, self._decide, self._learn]
+        self._writer = GroupCommit(self._store, handlers)
         self.keys = KeyRing(self._load_keys)
 
     async def decide(self, requests: Sequence[DecisionRequest]) -> list[Answer | OptimizerError]:
@@ -47,9 +48,13 @@ class Desk:
         """Record outcomes, durably."""
         return await self._in_chunks(self._record, reports)
 
-    async def put_profile(self, recipient: str, attributes: Attributes) -> None:
+    async def put_profile(self, recipient: str, profile: Profile) -> None:
         """Replace a recipient's profile."""
-        result_of(await self._submitted(self._put_profiles, [(recipient, attributes)]))
+        result_of(await self._submitted(self._put_profiles, [(recipient, profile)]))
+
+    async def change(self, use_case: Callable[[Ledger, Live], T]) -> T:
+        """The result of a use case that people ask for, durably; its errors undo nothing but itself."""
+        return result_of(await self._submitted(self._change, [use_case]))
 
     async def learn(self, campaign_id: str) -> Snapshot:
         """Learn now."""
@@ -108,10 +113,11 @@ class Desk:
     def _record(self, ledger: Ledger, reports: Sequence[OutcomeReport]) -> Sequence[Any]:
         return record_outcomes(ledger, self._live, reports, now())
 
-    def _put_profiles(self, ledger: Ledger, profiles: Sequence[tuple[str, Attributes]]) -> Sequence[Any]:
-        return [
-            _caught(put_profile, ledger, self._live, recipient, attributes, now()) for recipient, attributes in profiles
-        ]
+    def _put_profiles(self, ledger: Ledger, profiles: Sequence[tuple[str, Profile]]) -> Sequence[Any]:
+        return [_caught(put_profile, ledger, self._live, recipient, profile, now()) for recipient, profile in profiles]
+
+    def _change(self, ledger: Ledger, use_cases: Sequence[Callable[[Ledger, Live], Any]]) -> Sequence[Any]:
+        return [_caught(use_case, ledger, self._live) for use_case in use_cases]
 
     def _learn(self, ledger: Ledger, campaign_ids: Sequence[str]) -> Sequence[Any]:
         return [_caught(learn_campaign, ledger, self._live, name, now()) for name in campaign_ids]
@@ -125,5 +131,7 @@ def _caught(function: Callable[..., T], *arguments: Any) -> T | OptimizerError:
     """The result, or the error that explains why there is none: one item must not undo the others."""
     try:
         return function(*arguments)
+    except Contended:
+        raise  # the whole transaction is tried again
     except OptimizerError as error:
         return error

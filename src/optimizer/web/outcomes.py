@@ -13,8 +13,9 @@ from optimizer.domain.outcome import Receipt
 from optimizer.errors import InvalidRequest, OptimizerError, RequestFinding
 from optimizer.services.group_commit import result_of
 from optimizer.services.keys import Scope
-from optimizer.services.profiles import profile
+from optimizer.services.profiles import stored_profile
 from optimizer.services.recording import OutcomeReport, Recorded
+from optimizer.storage.recipients import Profile
 from optimizer.web.answers import OutcomesOut, ProfileOut
 from optimizer.web.findings import item_findings
 from optimizer.web.json_route import JsonRoute
@@ -59,9 +60,9 @@ async def record_outcomes(reported: OneOrMany, desk: TheDesk) -> Any:
 )
 async def put_recipient(recipient: RecipientId, stored: ProfileIn, desk: TheDesk) -> Any:
     """Store what is known of a recipient, in declared attributes; replaces what was stored before."""
-    attributes = known(stored.attributes)
-    await desk.put_profile(recipient, attributes)
-    return json_answer({"recipient": recipient, "attributes": attributes})
+    profile = Profile(known(stored.attributes), stored.consent, stored.time_zone)
+    await desk.put_profile(recipient, profile)
+    return json_answer(_profile_json(recipient, profile))
 
 
 @router.get(
@@ -72,8 +73,17 @@ async def put_recipient(recipient: RecipientId, stored: ProfileIn, desk: TheDesk
 )
 async def get_recipient(recipient: RecipientId, desk: TheDesk) -> Any:
     """What is stored of a recipient."""
-    found = await desk.read(lambda ledger, live: profile(ledger, live, recipient))
-    return json_answer({"recipient": recipient, "attributes": dict(found)})
+    found = await desk.read(lambda ledger, live: stored_profile(ledger, live, recipient))
+    return json_answer(_profile_json(recipient, found))
+
+
+def _profile_json(recipient: str, profile: Profile) -> dict[str, Any]:
+    return {
+        "recipient": recipient,
+        "attributes": dict(profile.attributes),
+        "consent": dict(profile.consent),
+        "time_zone": profile.time_zone,
+    }
 
 
 def _report(outcome: OutcomeIn) -> OutcomeReport:

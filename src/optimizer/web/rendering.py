@@ -10,6 +10,7 @@ from fastapi import Response
 from optimizer.domain.instants import Instant, isoformat
 from optimizer.domain.micros import units
 from optimizer.domain.outcome import Outcome
+from optimizer.services.budgets import BudgetLine
 from optimizer.services.deciding import Answer
 from optimizer.services.explaining import Explanation
 from optimizer.services.summaries import CampaignReport, CampaignSummary, Rate
@@ -93,6 +94,23 @@ def summary_json(summary: CampaignSummary) -> dict[str, Any]:
         "segments": summary.segments,
         "strategy_version": summary.strategy_version,
         "snapshot": summary.snapshot_id,
+        "rollout_share": summary.rollout_share,
+        "budget": [_budget_json(line) for line in summary.budget],
+    }
+
+
+def _budget_json(line: BudgetLine) -> dict[str, Any]:
+    limit, used = line.allowance, line.reading
+    return {
+        "scope": line.key.scope,
+        "period": line.key.period,
+        "limit": None if limit.money is None else units(limit.money),
+        "reserved": units(used.reserved),
+        "settled": units(used.settled),
+        "sends_limit": limit.sends,
+        "sends": used.sends,
+        "ends_at": None if line.ends_at is None else isoformat(line.ends_at),
+        "exhausted": line.exhausted,
     }
 
 

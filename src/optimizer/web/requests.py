@@ -22,6 +22,7 @@ from pydantic import (
 
 from optimizer.domain.decision import Attributes, AttributeValue
 from optimizer.domain.micros import micros
+from optimizer.strategy.fields import ID_PATTERN, time_zones
 
 MOST_ITEMS = 10_000
 
@@ -41,6 +42,27 @@ AttributesIn = Annotated[
         max_length=200,
         description="Declared attributes; null means unknown. They win over the stored profile.",
         examples=[{"country": "US", "days_since_purchase": 120}],
+    ),
+]
+
+
+def _time_zone(name: str) -> str:
+    if name not in time_zones():
+        raise ValueError(f"found {name[:60]}; allowed an IANA time zone such as America/New_York, or no such key")
+    return name
+
+
+TimeZoneIn = Annotated[
+    StrictStr,
+    AfterValidator(_time_zone),
+    Field(description="The recipient's IANA time zone, for quiet hours and send windows.", examples=["Europe/Paris"]),
+]
+ConsentIn = Annotated[
+    dict[Annotated[StrictStr, Field(pattern=ID_PATTERN)], StrictBool],
+    Field(
+        max_length=50,
+        description="Whether the recipient agreed, by channel. Adds to the stored profile; a no always wins.",
+        examples=[{"email": True}],
     ),
 ]
 
@@ -66,6 +88,8 @@ class DecisionItem(_In):
         description="Variants you do not want this time; unknown ones are ignored.",
         examples=[["ten-percent"]],
     )
+    consent: ConsentIn = Field(default_factory=dict)
+    time_zone: TimeZoneIn | None = None
     defer_exposure: StrictBool = Field(
         default=False, description="Count this decision as a trial only once you say it was exposed."
     )
@@ -146,7 +170,9 @@ OneOrMany = Annotated[
 class ProfileIn(_In):
     """What is known of a recipient; replaces what was known before."""
 
-    attributes: AttributesIn
+    attributes: AttributesIn = Field(default_factory=dict)
+    consent: ConsentIn = Field(default_factory=dict)
+    time_zone: TimeZoneIn | None = None
 
 
 class ExposureIn(_In):

@@ -8,9 +8,12 @@ from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import DAY, instant
 from optimizer.domain.reasons import Block, Group, Reason
 from optimizer.engine.allocations import AllocationTable
-from optimizer.engine.choosing import VECTORISE_FROM, Choice, Contacts, choose
+from optimizer.engine.choosing import VECTORISE_FROM, Choice, Contacts
 from optimizer.engine.learning import learn
+from optimizer.engine.rationing import choose_in_turn
+from optimizer.engine.supplies import Supplies
 from optimizer.engine.tactic import Tactic
+from optimizer.guardrails.groups import Places
 
 NOW = instant(datetime(2026, 6, 1, 12, tzinfo=UTC))
 MakeTactic = Callable[..., Tactic]
@@ -29,20 +32,31 @@ def contacts(n: int, **changes: object) -> Contacts:
         "attributes": [{"newbie": True}] * n,
         "excluded": [()] * n,
         "u": (np.arange(n) + 0.5) / n,
-        "strategy_hash": np.full(n, 0.99),
-        "campaign_hash": np.full(n, 0.99),
+        "recipient_keys": [f"r{i}" for i in range(n)],
+        "suppressed": np.zeros(n, bool),
+        "consents": [None] * n,
+        "zones": [None] * n,
+        "places": places(n),
     }
     return Contacts(**(fields | changes))  # type: ignore[arg-type]
 
 
+def places(n: int = 1, strategy: float = 0.99, campaign: float = 0.99, rollout: float = 0.0) -> Places:
+    return Places(np.full(n, strategy), np.full(n, campaign), np.full(n, rollout))
+
+
 def one(tactic: Tactic, table: AllocationTable | None = None, now: int = NOW, **changes: object) -> Choice:
-    return choose(tactic, table or table_of(tactic), contacts(1, **changes), now)[0]
+    return chosen(tactic, table or table_of(tactic), contacts(1, **changes), now)[0]
+
+
+def chosen(tactic: Tactic, table: AllocationTable, some: Contacts, now: int = NOW) -> list[Choice]:
+    return choose_in_turn(tactic, table, some, Supplies(), now)
 
 
 def test_draws_follow_the_allocation_and_carry_its_propensities(make_tactic: MakeTactic) -> None:
     tactic = make_tactic(floor=0.1)
     table = table_of(tactic, positives=(30, 20, 10), trials=200)
-    choices = choose(tactic, table, contacts(10_000), NOW)
+    choices = chosen(tactic, table, contacts(10_000), NOW)
     row = table.row(0, np.ones(3, bool))
     drawn = np.bincount([choice.arm for choice in choices if choice.arm is not None], minlength=3) / 10_000
     assert np.abs(drawn - row.allocation).max() <= 1e-4  # u is a regular grid, so shares are exact to one step
@@ -54,7 +68,7 @@ def test_draws_follow_the_allocation_and_carry_its_propensities(make_tactic: Mak
 def test_the_leader_is_exploited_and_the_others_explored(make_tactic: MakeTactic) -> None:
     tactic = make_tactic(floor=0.1)
     table = table_of(tactic, positives=(30, 20, 10), trials=200)
-    for choice in choose(tactic, table, contacts(100), NOW):
+    for choice in chosen(tactic, table, contacts(100), NOW):
         assert (choice.reason is Reason.EXPLOIT) == (choice.arm == 0)
         assert choice.reason in {Reason.EXPLOIT, Reason.EXPLORE}
 
@@ -69,7 +83,7 @@ def test_the_first_segment_that_matches_wins_and_the_rest_are_everyone_else(make
 def test_many_contacts_are_segmented_as_each_alone(make_tactic: MakeTactic) -> None:
     tactic = make_tactic(everyone_else="exclude")
     rows = [{"newbie": n % 3 == 0, "recency": float(n % 20)} for n in range(2 * VECTORISE_FROM)]
-    together = choose(tactic, table_of(tactic), contacts(len(rows), attributes=rows), NOW)
+    together = chosen(tactic, table_of(tactic), contacts(len(rows), attributes=rows), NOW)
     alone = [one(tactic, attributes=[row]).segment_id for row in rows]
     assert [choice.segment_id for choice in together] == alone
 
@@ -92,14 +106,14 @@ def test_holdouts_get_control_for_certain(
     make_tactic: MakeTactic, strategy_hash: float, campaign_hash: float, group: Group
 ) -> None:
     tactic = make_tactic(strategy_holdout=0.1, holdout=0.1)
-    choice = one(tactic, strategy_hash=np.array([strategy_hash]), campaign_hash=np.array([campaign_hash]))
+    choice = one(tactic, places=places(1, strategy_hash, campaign_hash))
     assert choice.group is group
     if group is not Group.LEARNING:
         assert (choice.arm, choice.propensity, choice.reason, choice.drawn) == (2, 1.0, Reason.HOLDOUT, False)
 
 
 def test_holdouts_on_nothing_get_nothing(make_tactic: MakeTactic) -> None:
-    choice = one(make_tactic(holdout=0.1, control="nothing"), campaign_hash=np.array([0.0]))
+    choice = one(make_tactic(holdout=0.1, control="nothing"), places=places(campaign=0.0))
     assert (choice.arm, choice.propensity, choice.reason) == (None, None, Reason.HOLDOUT)
 
 
@@ -107,7 +121,7 @@ def test_a_control_that_may_not_be_sent_is_not_sent_to_holdouts_either(make_tact
     tactic = make_tactic(holdout=0.1, approval="true")
     hashes = dict(zip(tactic.variant_ids, tactic.content_hashes, strict=True))
     tactic = make_tactic({("winback", "mens", hashes["mens"])}, holdout=0.1, approval="true")
-    choice = one(tactic, campaign_hash=np.array([0.0]))
+    choice = one(tactic, places=places(campaign=0.0))
     assert (choice.arm, choice.reason) == (None, Reason.NOTHING_ELIGIBLE)
     assert choice.blocked == {"womens": Block.NOT_APPROVED, "plain": Block.NOT_APPROVED}
 
@@ -126,7 +140,7 @@ def test_only_approved_words_are_served(make_tactic: MakeTactic) -> None:
 def test_what_the_caller_excludes_is_not_drawn_and_the_rest_is_computed_anew(make_tactic: MakeTactic) -> None:
     tactic = make_tactic()
     table = table_of(tactic, positives=(30, 20, 10), trials=200)
-    choices = choose(tactic, table, contacts(1_000, excluded=[("mens", "unknown")] * 1_000), NOW)
+    choices = chosen(tactic, table, contacts(1_000, excluded=[("mens", "unknown")] * 1_000), NOW)
     assert {choice.arm for choice in choices} <= {1, 2}
     assert all(choice.blocked == {"mens": Block.EXCLUDED_BY_CALLER} for choice in choices)
     full = table.row(0, np.ones(3, bool)).p_best
@@ -153,4 +167,4 @@ def test_with_everything_excluded_there_is_nothing_to_send(make_tactic: MakeTact
 
 def test_deciding_for_nobody_is_fine(make_tactic: MakeTactic) -> None:
     tactic = make_tactic()
-    assert choose(tactic, table_of(tactic), contacts(0), NOW) == []
+    assert chosen(tactic, table_of(tactic), contacts(0), NOW) == []

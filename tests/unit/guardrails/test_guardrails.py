@@ -1,11 +1,17 @@
+from dataclasses import replace
+from zoneinfo import ZoneInfo
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from optimizer.domain.controls import Status
 from optimizer.domain.reasons import Block, Group
-from optimizer.guardrails.eligibility import BLOCKS, ELIGIBLE, Limits, blocked, blocks
-from optimizer.guardrails.groups import GROUPS, HoldoutShares, groups
+from optimizer.guardrails.budget import Affordable
+from optimizer.guardrails.eligibility import BLOCKS, ELIGIBLE, Limits, blocked, blocks, ordinary
+from optimizer.guardrails.groups import GROUPS, LEARNING, Places, Shares, groups
+from optimizer.guardrails.hours import Hours
 
 N_SEGMENTS, N_ARMS = 2, 3
 
@@ -23,13 +29,20 @@ def limits(
         ends_at,
         np.ones(N_ARMS, bool) if approved is None else approved,
         everything if for_segment is None else for_segment,
+        paused=np.zeros(N_ARMS, bool),
+        status=Status.RUNNING,
+        review_due_at=None,
+        needs_consent=False,
+        hours=Hours(None, (None,) * N_ARMS, None),
     )
 
 
 def codes(of: Limits, now: int = 100, excluded: tuple[int, ...] = (), segment: int = 0) -> NDArray[np.uint8]:
     unwanted = np.zeros((1, N_ARMS), bool)
     unwanted[0, list(excluded)] = True
-    return blocks(of, np.array([segment]), unwanted, now)[0]
+    enough = Affordable(sends=True, money=np.ones(N_ARMS, bool))
+    here = replace(ordinary(np.array([segment]), N_ARMS, ZoneInfo("UTC"), enough), excluded=unwanted)
+    return blocks(of, here, now)[0]
 
 
 def test_without_any_rule_every_variant_is_eligible() -> None:
@@ -101,20 +114,23 @@ def test_every_block_has_a_code_of_its_own() -> None:
 
 
 @given(
-    shares=st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)),
-    hashes=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.floats(0, 1, exclude_max=True)), min_size=1),
+    shares=st.tuples(st.floats(0, 0.5), st.floats(0, 0.5), st.floats(0, 1)),
+    hashes=st.lists(st.tuples(*[st.floats(0, 1, exclude_max=True)] * 3), min_size=1),
 )
 def test_groups_follow_their_shares_and_are_disjoint(
-    shares: tuple[float, float], hashes: list[tuple[float, float]]
+    shares: tuple[float, float, float], hashes: list[tuple[float, float, float]]
 ) -> None:
-    strategy_hash, campaign_hash = np.array(hashes).T
-    found = groups(HoldoutShares(*shares), strategy_hash, campaign_hash)
-    for index, of_strategy, of_campaign in zip(found, strategy_hash, campaign_hash, strict=True):
+    places = Places(*np.array(hashes).T)
+    found = groups(Shares(*shares), places)
+    for index, of_strategy, of_campaign, of_rollout in zip(found, *np.array(hashes).T, strict=True):
         group = GROUPS[index]
         assert (group is Group.STRATEGY_HOLDOUT) == (of_strategy < shares[0])
         if group is not Group.STRATEGY_HOLDOUT:
             assert (group is Group.CAMPAIGN_HOLDOUT) == (of_campaign < shares[1])
+            if group is not Group.CAMPAIGN_HOLDOUT:
+                assert (group is Group.LEARNING) == (of_rollout < shares[2])
 
 
 def test_shares_of_zero_hold_nobody_out() -> None:
-    assert groups(HoldoutShares(0.0, 0.0), np.array([0.0]), np.array([0.0])).tolist() == [GROUPS.index(Group.LEARNING)]
+    nowhere = np.array([0.0])
+    assert groups(Shares(0.0, 0.0), Places(nowhere, nowhere, nowhere)).tolist() == [LEARNING]

@@ -55,7 +55,7 @@ IN_STRATEGY = [
     ("floor: 0.04", "floor: 0.04, cap: 0.03", "21:37", "policy_defaults.cap", "0.03", "0.04 or more: the floor"),
     ("floor: 0.04", "floor: .inf", "21:26", "policy_defaults.floor", ".inf", "a number"),
     ("half_life: P30D", "half_life: soon", "21:43", "policy_defaults.half_life", "soon", "P7D"),
-    ("holdout: {share: 0.05}", "budget: {total: 5}", "20:1", "budget", "budget", "one of: strategy"),
+    ("holdout: {share: 0.05}", "budgets: {total: 5}", "20:1", "budgets", "budgets", "one of: strategy"),
 ]  # fmt: skip
 IN_CAMPAIGN = [
     ("serves: repeat_purchase", "serves: repeat", "2:9", "serves", "repeat", "one of: repeat_purchase, clicks"),

@@ -1,0 +1,47 @@
+"""What a decision is expected to cost at a price: the demand curve that pacing meets its target on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.policy.allocation import priced_allocation
+from optimizer.policy.beta_bernoulli import BetaPosterior
+
+
+def spend_per_decision(
+    posterior: BetaPosterior,
+    price: float,
+    costs: NDArray[np.float64],
+    eligible: NDArray[np.bool_],
+    floor: float,
+    cap: float,
+) -> NDArray[np.float64]:
+    """Expected cost of one decision in each segment, in units of currency, ``[S]``.
+
+    It never rises with the price while no arm reaches the cap. For fixed rates the arm of the largest ``net - price *
+    cost`` never costs more at a higher price, as the slopes of a maximum of lines do not fall; P(best) is an average
+    over rates; and the floor adds a share of ``1 - p_withhold``.
+
+    Args:
+        posterior: beliefs of shape ``[S, A]``.
+        price: reward a unit of currency must earn.
+        costs: what one decision for each arm costs, in units of currency, ``[A]``.
+        eligible: which arms may usually be chosen in each segment, ``[S, A]``.
+        floor: as for :func:`optimizer.policy.allocation.priced_allocation`.
+        cap: likewise.
+
+    Raises:
+        ValueError: as for :meth:`BetaPosterior.prob_best_priced`.
+    """
+    n_segments = len(posterior.alpha)
+    p_best, withheld = np.zeros(posterior.alpha.shape), np.zeros(n_segments)
+    for segment in range(n_segments):
+        p_best[segment], withheld[segment] = posterior.prob_best_priced(segment, eligible[segment], price, costs)
+    return np.asarray(priced_allocation(p_best, withheld, eligible, floor, cap)[:, :-1] @ costs, np.float64)
+
+
+def highest_price(costs: NDArray[np.float64]) -> float:
+    """The price at which no arm that costs anything can be worth it, as no reward exceeds 1; 0 if none costs."""
+    paid = costs[costs > 0.0]
+    return float(1.0 / paid.min()) if len(paid) else 0.0

@@ -1,0 +1,147 @@
+"""Commit: decisions to send use up budgets and contacts; outcomes settle what they cost, time releases the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from zoneinfo import ZoneInfo
+
+from optimizer.domain.commitment import Commitment
+from optimizer.domain.decision import Decision
+from optimizer.domain.instants import Instant
+from optimizer.domain.meters import STRATEGY, MeterKey, Reading, campaign_scope, channel_scope
+from optimizer.domain.outcome import Outcome
+from optimizer.engine.assessment import assess
+from optimizer.engine.spending import released, settled, used
+from optimizer.engine.supplies import Supplies, meters_of
+from optimizer.engine.tactic import Tactic
+from optimizer.errors import Contended
+from optimizer.guardrails.budget import Limit, periods_containing
+from optimizer.guardrails.contacts import Contact, longest_window
+from optimizer.services.budgets import reading_of
+from optimizer.services.live import Live
+from optimizer.storage.store import Ledger
+from optimizer.strategy.money import DECISION
+
+MOST_RELEASED = 2_000  # in one transaction; what is left is released in the next
+
+
+def supplies_of(ledger: Ledger, tactics: Sequence[Tactic], recipient_keys: Sequence[str], now: Instant) -> Supplies:
+    """What decisions of these tactics may still use up.
+
+    Args:
+        ledger: the ledger.
+        tactics: the campaigns asked for.
+        recipient_keys: recipients asked for by campaigns whose channel has contact rules.
+        now: instant of the decisions.
+
+    Raises:
+        Contended: a meter has to be read from all commitments first, for which the transaction must be alone.
+    """
+    supplies = Supplies()
+    limits = {key: limit for t in tactics for key, limit in zip(meters_of(t, now), t.budget_limits, strict=True)}
+    if limits:
+        release_matured(ledger, tactics[0].zone, now)
+        supplies.readings = _readings(ledger, limits, tactics[0], now)
+    rules = [rule for tactic in tactics for rule in tactic.contact_limits]
+    if rules:
+        found = ledger.commitments.contacts(recipient_keys, now - longest_window(rules))
+        supplies.contacts = {key: [Contact(*contact) for contact in contacts] for key, contacts in found.items()}
+    return supplies
+
+
+def commit_to(ledger: Ledger, tactics: Mapping[str, Tactic], decisions: Sequence[Decision]) -> None:
+    """Write what new decisions use up, and claim it on the meters."""
+    sending = [decision for decision in decisions if decision.variant_id is not None]
+    counted = [d.recipient_key for d in sending if tactics[d.campaign_id].contact_limits]
+    ordinals = ledger.commitments.last_ordinals(counted)
+    commitments = []
+    for decision in sending:
+        tactic = tactics[decision.campaign_id]
+        ordinal = None
+        if tactic.contact_limits:
+            ordinal = ordinals[decision.recipient_key] = ordinals.get(decision.recipient_key, 0) + 1
+        commitment = _commitment(tactic, decision, ordinal)
+        commitments.append(commitment)
+        for key, limit in zip(meters_of(tactic, decision.decided_at), tactic.budget_limits, strict=True):
+            ledger.meters.claim(key, used(commitment), limit.allowance)
+    ledger.commitments.insert(commitments)
+
+
+def settle(
+    ledger: Ledger, live: Live, decisions: Mapping[str, Decision], outcomes: Mapping[str, Sequence[Outcome]]
+) -> None:
+    """Settle what outcomes make due, or give back what was never sent.
+
+    Args:
+        ledger: the ledger.
+        live: gives the documents each decision was made under.
+        decisions: the decisions by id.
+        outcomes: everything recorded for each of them, what is new included.
+    """
+    before = ledger.commitments.of(list(outcomes))
+    changed = []
+    for decision_id, commitment in before.items():
+        decision = decisions[decision_id]
+        tactic = live.edition(ledger, decision.strategy_version)[decision.campaign_id]
+        assessment = assess(tactic.reward_rule, decision, outcomes[decision_id])
+        costs = tactic.costs[tactic.variant_ids.index(decision.variant_id or "")]
+        after = settled(commitment, costs, assessment)
+        if after != commitment:
+            changed.append((commitment, after))
+    workspace = live.at(ledger).workspace
+    if changed and workspace is not None:
+        _change(ledger, workspace.strategy.time_zone, changed)
+
+
+def release_matured(ledger: Ledger, zone: ZoneInfo, now: Instant) -> int:
+    """Release what is still reserved although nothing can become due any more; how many commitments that were.
+
+    Args:
+        ledger: the ledger.
+        zone: the strategy's time zone.
+        now: commitments that closed before are released, the oldest first, up to `MOST_RELEASED`.
+    """
+    matured = ledger.commitments.matured(now, MOST_RELEASED)
+    _change(ledger, zone, [(before, released(before)) for before in matured])
+    return len(matured)
+
+
+def _commitment(tactic: Tactic, decision: Decision, ordinal: int | None) -> Commitment:
+    arm = tactic.variant_ids.index(decision.variant_id or "")
+    most, at_once = int(tactic.most[arm]), tactic.costs[arm].get(DECISION, 0)
+    return Commitment(
+        decision_id=decision.decision_id,
+        campaign_id=decision.campaign_id,
+        recipient_key=decision.recipient_key,
+        channel=tactic.campaign.channel,
+        at=decision.decided_at,
+        ordinal=ordinal,
+        most=most,
+        settled=at_once,
+        open=most > at_once,
+        closes_at=decision.decided_at + tactic.reward_rule.window,
+    )
+
+
+def _change(ledger: Ledger, zone: ZoneInfo, changes: Sequence[tuple[Commitment, Commitment]]) -> None:
+    """Write changed commitments and what they change on the meters they count on."""
+    ledger.commitments.change([after for _, after in changes])
+    for before, after in changes:
+        difference = used(after).plus(used(before).negated())
+        scopes = (STRATEGY, campaign_scope(after.campaign_id), channel_scope(after.channel))
+        for label in periods_containing(after.at, zone).values():
+            for scope in scopes:
+                ledger.meters.give_back(MeterKey(scope, label), difference)
+
+
+def _readings(
+    ledger: Ledger, limits: Mapping[MeterKey, Limit], tactic: Tactic, now: Instant
+) -> dict[MeterKey, Reading]:
+    """What is in use on each meter; one that is new is read from the commitments."""
+    found = ledger.meters.of(list(limits))
+    for key in sorted(limits.keys() - found.keys()):
+        if not ledger.alone:
+            raise Contended(f"budget of {key.scope}: {key.period} has just begun")
+        found[key] = reading_of(ledger, key, limits[key], tactic, now)
+        ledger.meters.set(key, found[key])
+    return found

@@ -1,0 +1,252 @@
+"""Rules about guardrails that span keys or documents: limits nobody can keep, words for things that do not exist.
+
+As in `references`, documents are read as written, and only the piece that is judged is parsed.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+
+from optimizer.errors import Finding
+from optimizer.strategy import fields
+from optimizer.strategy.limits import Budget, Capacity, RolloutStage
+from optimizer.strategy.money import Cost, CostPerEvent, Money, MoneyAbove0
+from optimizer.strategy.pieces import ids, items, n_variants, piece, twice, unknown
+from optimizer.strategy.source import Path, Source
+from optimizer.strategy.wording import numeral, one_of
+
+_MONEY_KEYS = ("total", "daily", "monthly")
+
+
+def strategy_limit_findings(strategy: Source) -> Iterator[Finding]:
+    """Findings about the guardrails of the strategy alone."""
+    yield from _proxy_findings(strategy)
+    for path, _ in items(strategy, ("objectives",)):
+        reward = strategy.value((*path, "reward", "outcome"))
+        if isinstance(reward, str) and (*path, "penalties", reward) in strategy.keys:
+            allowed = f"another outcome: {reward} is what this objective rewards"
+            yield strategy.finding((*path, "penalties", reward), allowed, on_key=True)
+    yield from _channel_findings(strategy)
+    yield from _metric_findings(strategy)
+    yield from _budget_findings(strategy, strategy)
+    approvers = ("approval", "approvers")
+    yield from twice(strategy, items(strategy, approvers))
+    if approvers in strategy.keys and strategy.value(("approval", "required")) is False:
+        yield strategy.finding(approvers, "no such key while required is false: nobody has to approve", on_key=True)
+
+
+def campaign_limit_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
+    """Findings about the guardrails a campaign is under."""
+    channels = _channels(strategy)
+    if channels:
+        yield from unknown(campaign, ("channel",), channels)
+    yield from _accepted_proxy_findings(strategy, campaign)
+    yield from _budget_findings(strategy, campaign)
+    for path, _ in items(campaign, ("messages",)):
+        yield from _currency_findings(strategy, campaign, (*path, "cost"))
+    yield from _pacing_findings(campaign)
+    yield from _dearest_findings(strategy, campaign)
+    yield from _rollout_findings(strategy, campaign)
+    yield from _window_findings(strategy, campaign)
+    capacity = piece(Capacity, strategy, ("capacity",))
+    most = capacity.variants_per_campaign if capacity else None
+    n = n_variants(campaign)
+    if most is not None and n > most and ("messages",) in campaign.keys:
+        allowed = f"at most {most} variants (messages x targetings): the capacity of {strategy.file}"
+        yield campaign.finding(("messages",), allowed, on_key=True, found=f"{n} variants")
+
+
+def capacity_findings(strategy: Source, n_campaigns: int) -> Iterator[Finding]:
+    """A finding when there are more campaigns than the team can look after."""
+    capacity = piece(Capacity, strategy, ("capacity",))
+    most = capacity.live_campaigns if capacity else None
+    if most is not None and n_campaigns > most:
+        allowed = f"{n_campaigns} or more, or fewer campaigns: there are {n_campaigns}"
+        yield strategy.finding(("capacity", "live_campaigns"), allowed)
+
+
+def _channels(strategy: Source) -> list[str]:
+    return [str(path[-1]) for path, _ in items(strategy, ("channels",))]
+
+
+def _proxy_findings(strategy: Source) -> Iterator[Finding]:
+    objectives = ids(strategy, "objectives")
+    for name, path in objectives.items():
+        place = (*path[:-1], "proxy_for")
+        stands_for = strategy.value(place)
+        if not isinstance(stands_for, str):
+            continue
+        if stands_for == name:
+            yield strategy.finding(place, "another objective than itself")
+        elif stands_for not in objectives:
+            yield from unknown(strategy, place, objectives)
+        elif strategy.value((*objectives[stands_for][:-1], "proxy_for")) is not None:
+            yield strategy.finding(place, f"an objective that is not a proxy itself, as {stands_for} is")
+
+
+def _accepted_proxy_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
+    path = ids(strategy, "objectives").get(str(campaign.value(("serves",))))
+    if path is None:
+        return
+    stands_for = strategy.value((*path[:-1], "proxy_for"))
+    accepted = ("accept_proxy",) in campaign.keys
+    if stands_for is not None and not accepted:
+        allowed = (
+            f"{stands_for}, for which it is only a proxy; or the key accept_proxy with the reason why a proxy will do"
+        )
+        yield campaign.finding(("serves",), allowed)
+    if stands_for is None and accepted:
+        allowed = f"no such key: {campaign.value(('serves',))} is not a proxy"
+        yield campaign.finding(("accept_proxy",), allowed, on_key=True)
+
+
+def _channel_findings(strategy: Source) -> Iterator[Finding]:
+    channels = _channels(strategy)
+    for path, _ in items(strategy, ("channels",)):
+        yield from _currency_findings(strategy, strategy, (*path, "cost"))
+        quiet = piece(fields.Window, strategy, (*path, "quiet_hours"))
+        if quiet and quiet.lasts_all_day:
+            yield strategy.finding((*path, "quiet_hours"), "hours that leave some of the day to send in")
+    consent = ("data", "consent_required")
+    yield from twice(strategy, items(strategy, consent))
+    rules = [(*path, "channels") for path, _ in items(strategy, ("contact_policy",))]
+    for rule in rules:
+        yield from twice(strategy, items(strategy, rule))
+    if channels:
+        for place in (consent, *rules):
+            for path, _ in items(strategy, place):
+                yield from unknown(strategy, path, channels)
+
+
+def _metric_findings(strategy: Source) -> Iterator[Finding]:
+    rewarded = [strategy.value((*path, "reward", "outcome")) for path, _ in items(strategy, ("objectives",))]
+    seen: dict[Any, Path] = {}
+    for path, metric in items(strategy, ("guardrail_metrics",)):
+        if not isinstance(metric, dict):
+            continue
+        outcome = metric.get("outcome")
+        if isinstance(outcome, str) and outcome in rewarded:
+            allowed = "an outcome that no objective rewards: a guardrail keeps a rate low"
+            yield strategy.finding((*path, "outcome"), allowed)
+        same = (str(outcome), str(metric.get("then")))
+        if same in seen:
+            line = strategy.values[seen[same]].line
+            yield strategy.finding((*path, "outcome"), f"each outcome once with the same `then` (first on line {line})")
+        seen.setdefault(same, path)
+
+
+def _budget_findings(strategy: Source, source: Source) -> Iterator[Finding]:
+    here = ("budget",)
+    for key in _MONEY_KEYS:
+        yield from _currency_findings(strategy, source, (*here, key))
+    budget = source.value(here)
+    if not isinstance(budget, dict):
+        return
+    if "per" in budget and "total" not in budget:
+        yield source.finding((*here, "per"), "this key only with total, the money per day or month", on_key=True)
+    twice_said = {"month": "monthly", "day": "daily"}.get(str(budget.get("per")))
+    if twice_said is not None and twice_said in budget:
+        yield source.finding((*here, twice_said), f"one limit a {budget['per']}: total is one already", on_key=True)
+    amounts = {key: piece(MoneyAbove0, source, (*here, key)) for key in _MONEY_KEYS}
+    if "per" in budget:
+        del amounts["total"]
+    yield from _not_larger(source, here, amounts)
+    yield from _not_larger(source, (*here, "sends"), {key: source.value((*here, "sends", key)) for key in _MONEY_KEYS})
+
+
+def _not_larger(source: Source, here: Path, limits: Mapping[str, Any]) -> Iterator[Finding]:
+    """A limit for a shorter time that is larger than one for a longer time can never be reached."""
+    amounts = {key: limit.amount if isinstance(limit, Money) else limit for key, limit in limits.items()}
+    known = [key for key in ("daily", "monthly", "total") if isinstance(amounts.get(key), int)]
+    for shorter, longer in pairwise(known):
+        if amounts[shorter] > amounts[longer]:
+            allowed = f"at most {limits[longer]}, the {longer} limit"
+            yield source.finding((*here, shorter), allowed)
+
+
+def _currency_findings(strategy: Source, source: Source, path: Path) -> Iterator[Finding]:
+    found = piece(CostPerEvent, source, path)
+    money = found.money if isinstance(found, Cost) else found
+    money = money or piece(MoneyAbove0, source, path)
+    currency = strategy.value(("currency",))
+    if isinstance(money, Money) and isinstance(currency, str) and money.currency != currency:
+        yield source.finding(path, f"an amount in {currency}, the currency of {strategy.file}")
+
+
+def _pacing_findings(campaign: Source) -> Iterator[Finding]:
+    pacing = campaign.value(("budget", "pacing"))
+    if pacing not in ("even", "front"):
+        return
+    budget = piece(Budget, campaign, ("budget",)) or _without_pacing(campaign)
+    if budget is None:
+        return
+    sends = budget.sends
+    lasting = any((budget.daily, budget.monthly, budget.total and budget.per)) or bool(
+        sends and (sends.daily or sends.monthly)
+    )
+    ever = (budget.total is not None and not budget.per) or bool(sends and sends.total)
+    bounded = ("starts",) in campaign.keys and ("ends",) in campaign.keys
+    if not lasting and not ever:
+        yield campaign.finding(("budget", "pacing"), "none, or a limit to pace, such as total or daily")
+    elif not lasting and not bounded:
+        allowed = "none, or the keys starts and ends: a time to spread the total over"
+        yield campaign.finding(("budget", "pacing"), allowed)
+
+
+def _without_pacing(campaign: Source) -> Budget | None:
+    written = campaign.value(("budget",))
+    rest = {key: value for key, value in written.items() if key != "pacing"} if isinstance(written, dict) else {}
+    try:
+        return Budget.model_validate(rest)
+    except ValueError:
+        return None
+
+
+def _dearest_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
+    """A limit below what one message can cost lets nothing out."""
+    channel = piece(CostPerEvent, strategy, ("channels", str(campaign.value(("channel",))), "cost"))
+    base = channel.money.amount if isinstance(channel, Cost) else 0
+    costs = [piece(CostPerEvent, campaign, (*path, "cost")) for path, _ in items(campaign, ("messages",))]
+    cheapest = base + min((c.money.amount if isinstance(c, Cost) else 0 for c in costs), default=0)
+    for source in (strategy, campaign):
+        for key in _MONEY_KEYS:
+            limit = piece(MoneyAbove0, source, ("budget", key))
+            if isinstance(limit, Money) and limit.amount < cheapest:
+                least = Money(cheapest, limit.currency)
+                allowed = f"{least} or more: what one message of campaign {campaign.value(('campaign',))} can cost"
+                yield source.finding(("budget", key), allowed)
+
+
+def _rollout_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
+    stages = list(items(campaign, ("rollout",)))
+    before = 0.0
+    has_metrics = bool(strategy.value(("guardrail_metrics",)))
+    for path, _ in stages:
+        stage = piece(RolloutStage, campaign, path)
+        if stage is None:
+            continue
+        if stage.share <= before:
+            allowed = f"a number above {numeral(before)}, the share of the stage before: a rollout only grows"
+            yield campaign.finding((*path, "share"), allowed)
+        before = max(before, stage.share)
+        if path == stages[-1][0] and stage.for_ is not None:
+            yield campaign.finding((*path, "for"), "no such key at the last stage: no other follows", on_key=True)
+        if path == stages[0][0] and stage.requires:
+            allowed = "no such key at the first stage: it begins at once"
+            yield campaign.finding((*path, "requires"), allowed, on_key=True)
+        elif "no_guardrail_breach" in stage.requires and not has_metrics:
+            allowed = f"approval, or guardrail_metrics in {strategy.file}: without them nothing can be breached"
+            yield campaign.finding((*path, "requires"), allowed)
+    if stages and campaign.value((*stages[0][0], "share")) != 1 and ("control",) not in campaign.keys:
+        allowed = "this key, as the rollout leaves recipients out: nothing, or the message they get meanwhile"
+        yield campaign.finding(("control",), allowed)
+
+
+def _window_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
+    place = ("channels", str(campaign.value(("channel",))), "quiet_hours")
+    quiet = piece(fields.Window, strategy, place)
+    for path, _ in items(campaign, ("targetings",)):
+        window = piece(fields.Window, campaign, (*path, "send_window"))
+        if quiet and window and window.within(quiet):
+            allowed = f"hours outside the quiet hours {quiet} of {one_of([str(place[1])]).removeprefix('one of: ')}"
+            yield campaign.finding((*path, "send_window"), allowed)
