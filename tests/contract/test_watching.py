@@ -353,6 +353,20 @@ def test_a_breach_holds_the_rollout_until_a_person_releases_it(tower: Tower, met
     assert [action for action, _, _ in tower.entries][-1] == "advance rollout"
 
 
+def test_an_alarm_nobody_has_answered_holds_a_rollout_that_begins_after_it(tower: Tower) -> None:
+    tower.apply(ALERT)
+    tower.seen(1_000, 50)
+    tower.watch()
+    tower.apply(ALERT, rollout=True)
+    tower.watch()
+    assert tower.controls.held
+    tower.steer("release")
+    assert tower.watch() == ()
+    tower.house.later(3 * DAY)
+    tower.watch()
+    assert tower.controls.stage == 1
+
+
 def test_a_rollout_does_not_go_on_while_nothing_is_sent(tower: Tower) -> None:
     tower.apply(rollout=True)
     tower.seen(10, 0)

@@ -1,4 +1,4 @@
-"""The study of simulations/priced_budget with fewer replications: fixed seeds, so a failure here is a bug, not bad luck."""
+"""The study of simulations/priced_budget in short: fixed seeds, so a failure here is a bug, not bad luck."""
 
 import importlib.util
 import sys
@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 STUDY = Path(__file__).parents[2] / "simulations" / "priced_budget" / "run.py"
-SEEDS = range(100, 104)
+SEEDS = range(100, 103)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_a_price_earns_more_than_throttling_and_keeps_to_the_course(study: Modul
 def test_bursts_of_ten_times_the_traffic_do_not_throw_spend_off_its_course(study: ModuleType) -> None:
     """Refreshed every thirty minutes, bursts an hour long: no more than 5 % off, and never over the limit."""
     world = replace(study.WORLDS[2], refresh=study.HOUR // 2)
-    for seed in SEEDS[:2]:
+    for seed in SEEDS[:1]:
         run = study.one_run(world, study.Priced, seed)
         assert run.deviation <= 0.05
         assert all(before <= after for before, after in pairwise(run.spent))

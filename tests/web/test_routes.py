@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.web import answers
+from optimizer.web import answers, explanation_answers
 
 numbers = count(1)
 
@@ -245,7 +245,7 @@ def test_learning_on_demand_answers_with_the_snapshot_in_force(site: Any) -> Non
 def test_an_explanation_recomputes_the_decision(site: Any) -> None:
     decision = decided(site, exclude=["hello"])
     found = site.client.get(f"/v1/decisions/{decision['decision_id']}/explain").json()
-    answers.ExplanationOut.model_validate(found)
+    explanation_answers.ExplanationOut.model_validate(found)
     assert found["recomputed"] == {"same": True}
     assert found["removed"] == {"hello": "excluded_by_caller"}
     shares = {variant["variant_id"]: variant["allocation"] for variant in found["variants"]}

@@ -265,7 +265,8 @@ def apply(
         done = apply_workspace(ledger, documents, actor=deployment.actor, note=note, now=now())
     if json:
         awaiting = [{"campaign": campaign, "variant": variant} for campaign, variant in done.awaiting]
-        emit({"version": done.version, "changed": done.changed, "awaiting_approval": awaiting})
+        summary = {"version": done.version, "changed": done.changed}
+        emit(summary | {"awaiting_approval": awaiting, "warnings": list(done.warnings)})
         return
     if done.changed:
         say(out(), f"Version {done.version} is in force: {', '.join(documents.campaigns) or 'no campaign'}.", "green")
@@ -275,6 +276,8 @@ def apply(
         say(out(), "Not served until someone approves:", "yellow")
         for place in dict.fromkeys(f"{campaign}/{variant.partition(':')[0]}" for campaign, variant in done.awaiting):
             say(out(), f"  optimizer approve {place}", "cyan")
+    for warning in done.warnings:
+        say(out(), f"Warning: {warning}", "yellow")
 
 
 def approve(

@@ -19,7 +19,7 @@ from optimizer.engine.tactic import Tactic
 from optimizer.guardrails.budget import Limit, Span, period
 from optimizer.policy.beta_bernoulli import BetaPosterior
 from optimizer.policy.demand import highest_price, spend_per_decision
-from optimizer.policy.pacing import BudgetPeriod, Pace, next_pace
+from optimizer.policy.pacing import BudgetPeriod, Pace, carried_over, next_pace
 from optimizer.strategy.money import DECISION
 
 Cells = Iterable[tuple[Cell, Sums]]
@@ -165,9 +165,9 @@ def _decisions(tactic: Tactic, budget: BudgetPeriod, cells: Cells) -> NDArray[np
 
 
 def _previous(before: Snapshot | None, tactic: Tactic, budget: BudgetPeriod) -> Pace | None:
-    """The pace to go on from; None at the start of a period and when segments have changed."""
+    """The pace to go on from; None at the very first and when segments have changed."""
     if before is None or before.pace is None or before.segment_ids != tactic.rules.segment_ids:
         return None
     kept: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in before.pace.items()}
     pace = Pace(**kept)
-    return pace if pace.at >= budget.start else None
+    return pace if pace.at >= budget.start else carried_over(pace, budget)

@@ -46,10 +46,12 @@ class Supplies:
     Attributes:
         readings: what is in use on each meter.
         contacts: past contacts of each recipient, as far back as any rule asks.
+        ordinals: the number of each recipient's last counted contact, as it was before `contacts` were looked up.
     """
 
     readings: dict[MeterKey, Reading] = field(default_factory=dict)
     contacts: dict[str, list[Contact]] = field(default_factory=dict)
+    ordinals: dict[str, int] = field(default_factory=dict)
 
     def affordable(self, tactic: Tactic, keys: Keys) -> Affordable:
         """What the budgets admit now."""

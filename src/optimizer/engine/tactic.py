@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -30,6 +29,7 @@ from optimizer.strategy.documents import (
     effective_policy,
 )
 from optimizer.strategy.limits import Channel
+from optimizer.strategy.personal import PersonalCheck, personal_risks
 from optimizer.strategy.rules import SegmentRules
 from optimizer.strategy.variants import Variant, control_variant, variants
 
@@ -73,7 +73,7 @@ class Tactic:
     budget_limits: tuple[Limit, ...]
     costs: tuple[Costs, ...]
     most: NDArray[np.int64]
-    personal: tuple[Any, ...]
+    personal: tuple[PersonalCheck | None, ...]
     metrics: tuple[MetricRule, ...]
     stages: tuple[Stage, ...]
     review_due_at: int | None
@@ -143,13 +143,19 @@ def compile_tactic(
         budget_limits=limits_of(strategy, campaign),
         costs=costs,
         most=np.array([sum(of_arm.values()) for of_arm in costs], dtype=np.int64),
-        personal=tuple(None for _ in arms),
+        personal=tuple(_personal(strategy, campaign, variant) for variant in arms),
         metrics=tuple(MetricRule(m.outcome, m.at_most, m.confidence, m.then) for m in strategy.guardrail_metrics),
         stages=stages,
         review_due_at=review_due_at(controls, review),
         frozen_when_overdue=review is not None and review.when_overdue == "freeze",
         config_hash=sha256(repr(described).encode()).hexdigest()[:32],
     )
+
+
+def _personal(strategy: Strategy, campaign: Campaign, variant: Variant) -> PersonalCheck | None:
+    if strategy.brand is None:
+        return None
+    return personal_risks(strategy.brand, campaign.channel, variant.message, strategy.attributes)
 
 
 def _limits(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -69,14 +69,20 @@ def period(span: Span, now: Instant, zone: ZoneInfo) -> tuple[str, Instant | Non
     """Label, first instant and first instant after the period of a span that `now` is in; None where it is open."""
     if span is Span.EVER:
         return EVER, None, None
-    today = moment(now).astimezone(zone).date()
-    if span is Span.DAY:
-        label, first, after = today.isoformat(), today, today + timedelta(days=1)
-    else:
-        first = today.replace(day=1)
-        label, after = f"{today:%Y-%m}", (first + timedelta(days=31)).replace(day=1)
+    today = moment(now).astimezone(zone).date().isoformat()
+    label = today if span is Span.DAY else today.rpartition("-")[0]
+    return label, *bounds(label, zone)
+
+
+def bounds(label: str, zone: ZoneInfo) -> tuple[Instant | None, Instant | None]:
+    """First instant of the period with a label, and first instant after it; None where it is open."""
+    span = span_of(label)
+    if span is Span.EVER:
+        return None, None
+    first = date.fromisoformat(label if span is Span.DAY else f"{label}-01")
+    after = first + timedelta(days=1) if span is Span.DAY else (first + timedelta(days=31)).replace(day=1)
     starts, ends = (instant(datetime.combine(day, time(), zone)) for day in (first, after))
-    return label, starts, ends
+    return starts, ends
 
 
 def span_of(label: str) -> Span:

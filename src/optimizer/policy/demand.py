@@ -26,7 +26,7 @@ def spend_per_decision(
     Args:
         posterior: beliefs of shape ``[S, A]``.
         price: reward a unit of currency must earn.
-        costs: what one decision for each arm costs, in units of currency, ``[A]``.
+        costs: what one decision for each arm costs, in units of currency, ``[A]``, or ``[S, A]`` where that differs.
         eligible: which arms may usually be chosen in each segment, ``[S, A]``.
         floor: as for :func:`optimizer.policy.allocation.priced_allocation`.
         cap: likewise.
@@ -35,10 +35,14 @@ def spend_per_decision(
         ValueError: as for :meth:`BetaPosterior.prob_best_priced`.
     """
     n_segments = len(posterior.alpha)
+    costs = np.broadcast_to(costs, posterior.alpha.shape)
     p_best, withheld = np.zeros(posterior.alpha.shape), np.zeros(n_segments)
     for segment in range(n_segments):
-        p_best[segment], withheld[segment] = posterior.prob_best_priced(segment, eligible[segment], price, costs)
-    return np.asarray(priced_allocation(p_best, withheld, eligible, floor, cap)[:, :-1] @ costs, np.float64)
+        p_best[segment], withheld[segment] = posterior.prob_best_priced(
+            segment, eligible[segment], price, costs[segment]
+        )
+    sent = priced_allocation(p_best, withheld, eligible, floor, cap)[:, :-1]
+    return np.asarray((sent * costs).sum(axis=1), np.float64)
 
 
 def highest_price(costs: NDArray[np.float64]) -> float:

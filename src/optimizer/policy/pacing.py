@@ -34,7 +34,7 @@ Pacing = Literal["even", "front", "none"]
 STRETCH = 0.03  # share of the period over which spend returns to its course, and traffic and gain are remembered
 TRICKLE = 0.05  # share of even spend that goes on while spend is ahead, so that learning does too
 _BELIEF = 0.25  # stretches of even spend that a gain of 1 is believed from the start
-_GAIN_WITHIN = 20.0  # so that an hour without spend cannot make the gain absurd
+_GAIN_WITHIN = 20.0  # so that released reservations or an hour without spend cannot make the gain absurd
 _CLOSE = 0.005  # share by which foreseen spend may miss what is wanted
 _SMALLEST_SHARE = 1e-12  # of the highest price: a lower one is 0
 _SAME = 1e-9  # logarithms of prices that need not be told apart
@@ -137,7 +137,8 @@ def next_pace(
 
     The first price is that of the previous pace, or 0: until traffic is known nothing can be foreseen. Then it is 0
     whenever all traffic can be afforded, and ``highest_price`` once the budget is gone. Without pacing it is always 0:
-    then only the limit holds, which this function does not enforce; reservations do.
+    then only the limit holds, which this function does not enforce; reservations do. Between refreshes nothing reacts:
+    a hundred refreshes in a period, or more, keep what a burst can do small.
 
     Args:
         previous: the pace of the last refresh; ``None`` at the start of a period, and when segments have changed.
@@ -165,30 +166,29 @@ def _remembered(
 ) -> Pace:
     """Counts brought up to date; the price is still the old one."""
     nothing = (0.0,) * len(decisions)
-    if previous is None:
-        previous = Pace(period.start, 0.0, 0.0, nothing, nothing, nothing, 0.0, 0.0, 0.0)
-        foreseen = spent  # no price was in force, so nothing was foreseen and the gain stays 1
-    else:
-        foreseen = float(np.maximum(decisions - previous.decisions, 0.0) @ np.array(previous.expected))
-    elapsed = max(now - previous.at, 0)
-    came = np.maximum(decisions - np.array(previous.decisions), 0.0)
+    before = previous or Pace(period.start, 0.0, 0.0, nothing, nothing, nothing, 0.0, 0.0, 0.0)
+    came = np.maximum(decisions - np.array(before.decisions), 0.0)
+    # Before the first price nothing was foreseen: what was spent counts as foreseen, and the gain stays 1.
+    foreseen = spent if previous is None else float(came @ np.array(before.expected))
+    elapsed = max(now - before.at, 0)
     keep = exp(-elapsed / (STRETCH * period.length))
     return Pace(
         at=now,
-        price=previous.price,
+        price=before.price,
         spent=spent,
         decisions=tuple(decisions.tolist()),
-        expected=previous.expected,
-        counts=tuple((keep * np.array(previous.counts) + came).tolist()),
-        span=keep * previous.span + elapsed,
-        realised=keep * previous.realised + (spent - previous.spent),
-        foreseen=keep * previous.foreseen + foreseen,
+        expected=before.expected,
+        counts=tuple((keep * np.array(before.counts) + came).tolist()),
+        span=keep * before.span + elapsed,
+        realised=keep * before.realised + (spent - before.spent),
+        foreseen=keep * before.foreseen + foreseen,
     )
 
 
 def _price(
     seen: Pace, spend_at: Callable[[float], NDArray[np.float64]], period: BudgetPeriod, highest_price: float
 ) -> float:
+    """The price at which spend is foreseen to meet its course at the end of the stretch that begins now."""
     if period.pacing == "none":
         return 0.0
     if seen.spent >= period.limit:
@@ -199,7 +199,7 @@ def _price(
     even = period.limit * stretch / period.length
     wanted = max(period.target(seen.at + stretch) - seen.spent, TRICKLE * even)
     belief = _BELIEF * even
-    gain = (max(seen.realised, 0.0) + belief) / (seen.foreseen + belief)
+    gain = (seen.realised + belief) / (seen.foreseen + belief)
     come = min(max(gain, 1.0 / _GAIN_WITHIN), _GAIN_WITHIN) * stretch / seen.span * np.array(seen.counts)
     return _root(lambda price: float(come @ spend_at(price)) / wanted - 1.0, seen.price, highest_price)
 

@@ -10,13 +10,17 @@ from optimizer.domain.instants import Instant
 from optimizer.engine.tactic import Tactic, compile_tactic
 from optimizer.errors import Conflict, Contended, NotFound
 from optimizer.guardrails.budget import Span, limits_of, span_of
+from optimizer.services.capacity import capacity_warnings
 from optimizer.services.learning import learn_tactic
 from optimizer.services.live import DOCUMENTS, Live
 from optimizer.storage.access import Approval
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
 from optimizer.storage.versions import StrategyVersion
+from optimizer.strategy.changes import changes
 from optimizer.strategy.workspace import Workspace, read_workspace
+
+MOST_SENTENCES = 30  # of an audit entry; `plan` shows them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +30,13 @@ class Applied:
     Attributes:
         changed: False when these very documents were in force already.
         awaiting: ``(campaign id, variant id)`` of what is not served until someone approves it.
+        warnings: sentences about what is more than the team said it can look after.
     """
 
     version: int
     changed: bool
     awaiting: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...]
 
 
 def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: str, now: Instant) -> Applied:
@@ -57,8 +63,27 @@ def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: s
         ledger.versions.insert(StrategyVersion(version, workspace.digest, dict(workspace.files), now, actor, note))
         for tactic in tactics:
             learn_tactic(ledger, tactic, now)
-        ledger.audit.append(AuditEntry(now, actor, "apply", f"version {version}", note))
-    return Applied(version, changed, tuple(pair for tactic in tactics for pair in awaiting_approval(tactic)))
+        ledger.audit.append(_entry(latest, workspace, version, actor, note, now))
+    awaiting = tuple(pair for tactic in tactics for pair in awaiting_approval(tactic))
+    return Applied(version, changed, awaiting, capacity_warnings(ledger, workspace, awaiting, now))
+
+
+def _entry(
+    latest: StrategyVersion | None, workspace: Workspace, version: int, actor: str, note: str, now: Instant
+) -> AuditEntry:
+    """What an `apply` changed, in words."""
+    before = None if latest is None else read_workspace(latest.files)
+    sentences = [change.sentence for change in changes(before, workspace)]
+    more = [f"and {len(sentences) - MOST_SENTENCES} more"] if len(sentences) > MOST_SENTENCES else []
+    return AuditEntry(
+        at=now,
+        actor=actor,
+        action="apply",
+        subject=f"version {version}",
+        note=note,
+        before="" if latest is None else f"version {latest.version}, digest {latest.digest[:12]}",
+        after=f"digest {workspace.digest[:12]}: " + "; ".join(sentences[:MOST_SENTENCES] + more),
+    )
 
 
 def _begin_reviews(ledger: Ledger, workspace: Workspace, now: Instant) -> None:
@@ -71,7 +96,7 @@ def _begin_reviews(ledger: Ledger, workspace: Workspace, now: Instant) -> None:
 
 
 def _forget_meters(ledger: Ledger, before: StrategyVersion | None, tactics: Sequence[Tactic]) -> None:
-    """Meters that did not count all along, as their limit is new or its days begin elsewhere, are read anew.
+    """Meters that do not count all along, as their limit is new or gone or its days begin elsewhere, are read anew.
 
     Raises:
         Contended: other transactions may be writing, so nothing that is read now is the last word.
@@ -86,6 +111,7 @@ def _forget_meters(ledger: Ledger, before: StrategyVersion | None, tactics: Sequ
             for campaign in workspace.campaigns.values()
             for limit in limits_of(workspace.strategy, campaign)
         }
+    counted &= {(limit.scope, limit.span) for tactic in tactics for limit in tactic.budget_limits}
     ledger.meters.forget([key for key in ledger.meters.all() if (key.scope, span_of(key.period)) not in counted])
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from optimizer.domain.instants import Instant
 from optimizer.domain.meters import Allowance, MeterKey, Reading
 from optimizer.engine.supplies import meters_of
 from optimizer.engine.tactic import Tactic
-from optimizer.guardrails.budget import Limit, period
+from optimizer.guardrails.budget import bounds, period
 from optimizer.storage.store import Ledger
 
 
@@ -39,15 +40,15 @@ def budget_lines(ledger: Ledger, tactic: Tactic, now: Instant) -> tuple[BudgetLi
     lines = []
     for key, limit in zip(keys, tactic.budget_limits, strict=True):
         # A meter begins with the first decision that counts on it; until then it is read from the commitments.
-        reading = found[key] if key in found else reading_of(ledger, key, limit, tactic, now)
+        reading = found[key] if key in found else reading_of(ledger, key, tactic.zone)
         exhausted = not limit.allowance.admits(reading.plus(cheapest))
         lines.append(BudgetLine(key, limit.allowance, reading, period(limit.span, now, tactic.zone)[2], exhausted))
     return tuple(lines)
 
 
-def reading_of(ledger: Ledger, key: MeterKey, limit: Limit, tactic: Tactic, now: Instant) -> Reading:
-    """What commitments made in the current period of a limit add up to."""
-    _, starts, ends = period(limit.span, now, tactic.zone)
+def reading_of(ledger: Ledger, key: MeterKey, zone: ZoneInfo) -> Reading:
+    """What the commitments that a meter counts add up to."""
+    starts, ends = bounds(key.period, zone)
     kind, _, name = key.scope.partition(":")
     return ledger.commitments.sum_of(
         campaign_id=name if kind == "campaign" else None,

@@ -15,7 +15,7 @@ from optimizer.engine.spending import released, settled, used
 from optimizer.engine.supplies import Supplies, meters_of
 from optimizer.engine.tactic import Tactic
 from optimizer.errors import Contended
-from optimizer.guardrails.budget import Limit, periods_containing
+from optimizer.guardrails.budget import periods_containing
 from optimizer.guardrails.contacts import Contact, longest_window
 from optimizer.services.budgets import reading_of
 from optimizer.services.live import Live
@@ -38,22 +38,23 @@ def supplies_of(ledger: Ledger, tactics: Sequence[Tactic], recipient_keys: Seque
         Contended: a meter has to be read from all commitments first, for which the transaction must be alone.
     """
     supplies = Supplies()
-    limits = {key: limit for t in tactics for key, limit in zip(meters_of(t, now), t.budget_limits, strict=True)}
-    if limits:
+    meters = [key for tactic in tactics for key in meters_of(tactic, now)]
+    if meters:
         release_matured(ledger, tactics[0].zone, now)
-        supplies.readings = _readings(ledger, limits, tactics[0], now)
+        supplies.readings = _readings(ledger, meters, tactics[0].zone)
     rules = [rule for tactic in tactics for rule in tactic.contact_limits]
     if rules:
+        # The numbers first: a contact that another worker makes from here on takes the number that is next here.
+        supplies.ordinals = ledger.commitments.last_ordinals(recipient_keys)
         found = ledger.commitments.contacts(recipient_keys, now - longest_window(rules))
         supplies.contacts = {key: [Contact(*contact) for contact in contacts] for key, contacts in found.items()}
     return supplies
 
 
-def commit_to(ledger: Ledger, tactics: Mapping[str, Tactic], decisions: Sequence[Decision]) -> None:
-    """Write what new decisions use up, and claim it on the meters."""
+def commit_to(ledger: Ledger, tactics: Mapping[str, Tactic], decisions: Sequence[Decision], supplies: Supplies) -> None:
+    """Write what new decisions use up of the supplies they were made with, and claim it on the meters."""
     sending = [decision for decision in decisions if decision.variant_id is not None]
-    counted = [d.recipient_key for d in sending if tactics[d.campaign_id].contact_limits]
-    ordinals = ledger.commitments.last_ordinals(counted)
+    ordinals = supplies.ordinals
     commitments = []
     for decision in sending:
         tactic = tactics[decision.campaign_id]
@@ -134,14 +135,12 @@ def _change(ledger: Ledger, zone: ZoneInfo, changes: Sequence[tuple[Commitment, 
                 ledger.meters.give_back(MeterKey(scope, label), difference)
 
 
-def _readings(
-    ledger: Ledger, limits: Mapping[MeterKey, Limit], tactic: Tactic, now: Instant
-) -> dict[MeterKey, Reading]:
+def _readings(ledger: Ledger, keys: Sequence[MeterKey], zone: ZoneInfo) -> dict[MeterKey, Reading]:
     """What is in use on each meter; one that is new is read from the commitments."""
-    found = ledger.meters.of(list(limits))
-    for key in sorted(limits.keys() - found.keys()):
+    found = ledger.meters.of(keys)
+    for key in sorted(set(keys) - found.keys()):
         if not ledger.alone:
             raise Contended(f"budget of {key.scope}: {key.period} has just begun")
-        found[key] = reading_of(ledger, key, limits[key], tactic, now)
+        found[key] = reading_of(ledger, key, zone)
         ledger.meters.set(key, found[key])
     return found

@@ -101,7 +101,7 @@ def decide(
         if decision.decision_id in written:
             ledger.statistics.pending.add(contributions(live.reward_rule(ledger, decision), decision, ()))
             made[decision.decision_id] = decision
-    commit_to(ledger, tactics, [decision for decision in new if decision.decision_id in written])
+    commit_to(ledger, tactics, [decision for decision in new if decision.decision_id in written], supplies)
     lost_races = [d.decision_id for d in new if d.decision_id not in written]
     made |= ledger.decisions.by_id(lost_races)
     return [

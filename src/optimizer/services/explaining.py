@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from optimizer.domain.commitment import Commitment
 from optimizer.domain.decision import Decision
 from optimizer.domain.outcome import Outcome
 from optimizer.domain.reasons import Block
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.assessment import Assessment, assess
+from optimizer.engine.steps import Step, steps
 from optimizer.errors import NotFound
 from optimizer.services.live import Live
 from optimizer.services.proving import chances, comes_out_the_same, table_of
@@ -41,6 +43,10 @@ class Explanation:
     """Why one decision came out as it did.
 
     Attributes:
+        price: what a unit of the budget had to earn; None where no budget was paced.
+        withheld: probability with which nothing was sent, to keep budget for others.
+        steps: the shares before and after each guardrail, from the posterior to the draw.
+        commitment: what the decision used up; None when it sent nothing.
         u: where the draw fell in [0, 1): the hash of campaign, recipient and request.
         config_hash: of the snapshot; None when nothing was drawn.
         same: recomputing the decision from snapshot and request gives the same segment, group, variant and propensity.
@@ -53,8 +59,12 @@ class Explanation:
     config_hash: str | None
     floor: float | None
     cap: float | None
+    price: float | None
+    withheld: float
     variants: tuple[VariantExplained, ...]
+    steps: tuple[Step, ...]
     same: bool
+    commitment: Commitment | None
     outcomes: tuple[Outcome, ...]
     assessment: Assessment
 
@@ -80,6 +90,10 @@ def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
     decision = find_decision(ledger, decision_id)
     table = table_of(ledger, decision.snapshot_id)
     snapshot = None if table is None else table.snapshot
+    shares: tuple[Step, ...] = ()
+    if table is not None:
+        segment = table.snapshot.segment_ids.index(decision.segment_id or "")
+        shares = steps(table, segment, decision.blocked)
     chance = chances(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
     outcomes = ledger.outcomes.of([decision_id]).get(decision_id, [])
     return Explanation(
@@ -88,7 +102,11 @@ def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
         config_hash=None if snapshot is None else snapshot.config_hash,
         floor=None if snapshot is None else snapshot.floor,
         cap=None if snapshot is None else snapshot.cap,
+        price=None if snapshot is None else snapshot.price,
+        withheld=shares[-1].withheld if shares else 0.0,
         variants=() if table is None else _variants(decision, table),
+        steps=shares,
+        commitment=ledger.commitments.read(decision_id),
         same=comes_out_the_same(ledger, live, decision, table),
         outcomes=tuple(sorted(outcomes, key=lambda o: (o.occurred_at, o.event_id))),
         assessment=assess(live.reward_rule(ledger, decision), decision, outcomes),

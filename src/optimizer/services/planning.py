@@ -14,6 +14,7 @@ from optimizer.domain.statistics import DECIDED, NOTHING, Cell, Sums, reward_met
 from optimizer.engine.tactic import Tactic, compile_tactic
 from optimizer.insights.learning_time import LearningTime, learning_time
 from optimizer.services.applying import awaiting_approval
+from optimizer.services.capacity import capacity_warnings
 from optimizer.services.live import Live
 from optimizer.storage.store import Ledger
 from optimizer.strategy.audience import Attribute
@@ -118,7 +119,7 @@ def plan(
         awaiting=awaiting,
         lapsing=tuple(pair for pair in awaiting if pair in approved_now),
         outlook=tuple(row for tactic in tactics for row in _outlook(ledger, tactic, loaded.declared, now, assumptions)),
-        warnings=(),
+        warnings=capacity_warnings(ledger, workspace, awaiting, now),
     )
 
 

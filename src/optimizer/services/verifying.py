@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from optimizer.domain.decision import Decision
+from optimizer.domain.meters import MeterKey, Reading
 from optimizer.domain.outcome import Outcome
 from optimizer.domain.statistics import ZERO, Cell, Sums, Tally
 from optimizer.engine.assessment import RewardRule, fold
+from optimizer.services.budgets import reading_of
 from optimizer.services.live import Live
 from optimizer.services.proving import comes_out_the_same, table_of
 from optimizer.storage.store import Ledger
@@ -22,6 +24,8 @@ class Verification:
         mismatches: cells whose stored sums are not those of the fold, as ``(cell, stored, folded)``.
         recomputed: past decisions that were recomputed from snapshot and request.
         differing: ids of those that came out differently.
+        meters: how many meters were compared with the commitments they count.
+        false_meters: those that say something else, as ``(meter, stored, summed)``.
     """
 
     decisions: int
@@ -30,11 +34,13 @@ class Verification:
     mismatches: tuple[tuple[Cell, Sums, Sums], ...]
     recomputed: int
     differing: tuple[str, ...]
+    meters: int
+    false_meters: tuple[tuple[MeterKey, Reading, Reading], ...]
 
     @property
     def clean(self) -> bool:
         """Whether everything agrees."""
-        return not self.mismatches and not self.differing
+        return not self.mismatches and not self.differing and not self.false_meters
 
 
 def verify_ledger(
@@ -65,7 +71,22 @@ def verify_ledger(
         mismatches,
         len(sample),
         _differing(ledger, live, sample),
+        len(ledger.meters.all()),
+        _false_meters(ledger, live),
     )
+
+
+def _false_meters(ledger: Ledger, live: Live) -> tuple[tuple[MeterKey, Reading, Reading], ...]:
+    """Meters that are not the sum of the commitments made in their scope and period."""
+    workspace = live.at(ledger).workspace
+    if workspace is None:
+        return ()
+    zone, found = workspace.strategy.time_zone, []
+    for key, stored in sorted(ledger.meters.all().items()):
+        summed = reading_of(ledger, key, zone)
+        if summed != stored:
+            found.append((key, stored, summed))
+    return tuple(found)
 
 
 @dataclass(slots=True)

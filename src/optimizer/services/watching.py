@@ -51,12 +51,25 @@ class _Counts:
     sent: bool
 
 
-def watch_campaign(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> tuple[str, ...]:
+def watch_campaign(
+    ledger: Ledger,
+    live: Live,
+    campaign_id: str,
+    now: Instant,
+    cells: Iterable[tuple[Cell, Sums]] | None = None,
+) -> tuple[str, ...]:
     """Judge a campaign's guardrail metrics and move its rollout on, or hold it.
 
     A metric that pauses variants judges each of them as its words stand now; the others judge the campaign as a
     whole. Everyone to whom something was sent counts, held out or not. What a metric has done, only a person undoes;
     evidence from before that counts no more (`Controls.watched_since`), by the hour in which decisions were made.
+
+    Args:
+        ledger: where statistics, controls and the audit trail are.
+        live: the documents in force.
+        campaign_id: the campaign.
+        now: instant of the check.
+        cells: the campaign's statistics, if they have been read in this transaction already.
 
     Returns:
         A sentence for everything it did. When that is nothing, nothing was written.
@@ -68,9 +81,11 @@ def watch_campaign(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -
     tactic = live.at(ledger).tactic(campaign_id)
     if not tactic.metrics and not tactic.stages:
         return ()
-    ledger.statistics.flush()
+    if cells is None:
+        ledger.statistics.flush()
+        cells = ledger.statistics.of_campaign(campaign_id)
     before = ledger.controls.all().get(campaign_id, UNTOUCHED)
-    counts = _counts(tactic, before, ledger.statistics.of_campaign(campaign_id))
+    counts = _counts(tactic, before, cells)
     controls, done = _after_metrics(tactic, before, _breaches(tactic, before, counts))
     controls, moved = _after_rollout(tactic, controls, now, sent=counts.sent, breached=bool(done))
     if controls != before:
@@ -143,7 +158,7 @@ def _after_metrics(
     for breach in breached:
         if breach.then == PAUSE_VARIANT and breach.arm is not None:
             variant_id = tactic.variant_ids[breach.arm]
-            if True:
+            if variant_id not in controls.paused:
                 controls = replace(controls, paused={**controls.paused, variant_id: breach.sentence})
                 subject = f"{tactic.campaign_id}/{variant_id}"
                 done.append(_Done("pause", subject, breach.sentence, "may be chosen", "paused"))

@@ -25,8 +25,12 @@ class Commitments:
         self._connection = connection
 
     def insert(self, commitments: Sequence[Commitment]) -> None:
-        """Write new ones; another worker's claim to the same contact of a recipient makes the transaction fail."""
-        rows = [_row(commitment) for commitment in sorted(commitments, key=lambda c: c.decision_id)]
+        """Write new ones; another worker's claim to the same contact of a recipient makes the transaction fail.
+
+        In the order of the claims, so that two workers cannot wait for each other's in a circle.
+        """
+        in_order = sorted(commitments, key=lambda c: (c.recipient_key, c.ordinal or 0, c.decision_id))
+        rows = [_row(commitment) for commitment in in_order]
         if rows:
             self._connection.execute(sa.insert(_COMMITMENTS), rows)
 
@@ -49,6 +53,12 @@ class Commitments:
             for row in self._connection.execute(query.order_by(_COMMITMENTS.c.decision_id).with_for_update()):
                 found[row.decision_id] = _commitment(row)
         return found
+
+    def read(self, decision_id: str) -> Commitment | None:
+        """The commitment of one decision, for looking at."""
+        query = sa.select(_COMMITMENTS).where(_COMMITMENTS.c.decision_id == decision_id)
+        row = self._connection.execute(query).one_or_none()
+        return None if row is None else _commitment(row)
 
     def contacts(self, recipient_keys: Sequence[str], since: Instant) -> dict[str, list[tuple[Instant, str]]]:
         """When, and on which channel, each recipient was contacted after an instant."""

@@ -30,9 +30,10 @@ class Meters:
             here = sa.tuple_(_METERS.c.scope, _METERS.c.period).in_(wanted)
             for row in self._connection.execute(sa.select(_METERS).where(here)):
                 found[MeterKey(row.scope, row.period)] = Reading(row.reserved, row.settled, row.sends)
+        # What is given back to a meter that does not exist yet makes none: it is read from the commitments.
         for changes in (self._claims, self._returns):
-            for key in changes.keys() & set(wanted):
-                found[key] = found.get(key, UNUSED).plus(changes[key])
+            for key in changes.keys() & found.keys():
+                found[key] = found[key].plus(changes[key])
         return found
 
     def claim(self, key: MeterKey, more: Reading, allowance: Allowance) -> None:
@@ -53,17 +54,22 @@ class Meters:
         for key in sorted(self._claims.keys() | self._returns.keys()):
             returned = self._returns.get(key, UNUSED)
             if key in self._claims:
-                self._use(key, self._claims[key].plus(returned), self._allowances[key])
+                self._use(key, self._claims[key], returned, self._allowances[key])
             elif returned != UNUSED:
                 # A scope without a limit has no meter, and needs none.
                 self._connection.execute(sa.update(_METERS).where(*_at(key)).values(_added(returned)))
         for changes in (self._claims, self._returns):
             changes.clear()
 
-    def _use(self, key: MeterKey, more: Reading, allowance: Allowance) -> None:
-        money = _METERS.c.reserved + _METERS.c.settled + more.money
-        sends = _METERS.c.sends + more.sends
-        within = [used <= limit for used, limit in zip((money, sends), allowance, strict=True) if limit is not None]
+    def _use(self, key: MeterKey, claimed: Reading, returned: Reading, allowance: Allowance) -> None:
+        more = claimed.plus(returned)
+        used = (_METERS.c.reserved + _METERS.c.settled + more.money, _METERS.c.sends + more.sends)
+        # What costs nothing is within every limit, even one that was lowered below what is in use.
+        within = [
+            amount <= limit
+            for amount, limit, asked in zip(used, allowance, (claimed.money, claimed.sends), strict=True)
+            if limit is not None and asked > 0
+        ]
         statement = sa.update(_METERS).where(*_at(key), *within).values(_added(more)).returning(_METERS.c.scope)
         if self._connection.execute(statement).one_or_none() is None:
             raise Contended(f"budget of {key.scope}, {key.period}: another worker has just used it")

@@ -6,10 +6,8 @@ does not hide what is wrong here.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from optimizer.errors import Finding
 from optimizer.strategy.audience import Attribute
@@ -18,6 +16,7 @@ from optimizer.strategy.brand_rules import BrandRules, BrandViolation
 from optimizer.strategy.markup import Traced
 from optimizer.strategy.personal import PersonalCheck, as_text, declared_values
 from optimizer.strategy.phrases import phrase, readings
+from optimizer.strategy.pieces import piece
 from optimizer.strategy.source import Path, Source, dotted, shortened
 
 
@@ -93,23 +92,13 @@ def _rules(strategy: Source) -> tuple[BrandRules | None, bool]:
         return None, False
     usable = {key: value for key, value in written.items() if _is_valid(strategy, ("brand", key), {key: value})}
     declared = strategy.value(("attributes",))
-    attributes = {name: _attribute(strategy, name) for name in (declared if isinstance(declared, dict) else ())}
+    attributes = {
+        name: piece(Attribute, strategy, ("attributes", name))
+        for name in (declared if isinstance(declared, dict) else ())
+    }
     known = {name: attribute for name, attribute in attributes.items() if attribute is not None}
     is_whole = len(known) == len(attributes) and ("placeholders" in usable) == ("placeholders" in written)
     return BrandRules(Brand.model_validate(usable), known), is_whole
-
-
-@cache
-def _adapter() -> TypeAdapter[Any]:
-    return TypeAdapter(Attribute)
-
-
-def _attribute(strategy: Source, name: str) -> Attribute | None:
-    try:
-        attribute: Attribute = _adapter().validate_python(strategy.value(("attributes", name)))
-    except ValidationError:
-        return None
-    return attribute
 
 
 def _is_valid(strategy: Source, path: Path, section: Mapping[str, object]) -> bool:

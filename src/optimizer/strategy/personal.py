@@ -124,7 +124,7 @@ class PersonalCheck:
         # Letters alone may belong to a word that is spaced out, digits among letters may stand for letters.
         n_alone = sum(len(word) == 1 for word in words)
         return (n_alone == 0 or (slot.is_among_words and n_alone < FEWEST_SPACED_OUT)) and all(
-            (word.isalpha() or word.isdecimal()) and True for word in words
+            (word.isalpha() or word.isdecimal()) and word not in self._watched for word in words
         )
 
 

@@ -57,7 +57,7 @@ def _break(end: re.Match[str]) -> str | None:
 @lru_cache(maxsize=8192)
 def _folded(character: str, look_alikes: bool) -> str:  # noqa: FBT001 - the cache's key
     """Small letters and digits that one character stands for, a space for a separator, nothing when it is unseen."""
-    if character in _FILLERS or unicodedata.category(character) in _UNSEEN:
+    if character in _FILLERS:
         return ""
     if look_alikes:
         character = _LOOKS.get(character) or _BADGES.get(ord(character)) or character

@@ -12,6 +12,7 @@ from typing import Any
 from optimizer.errors import Finding
 from optimizer.strategy import fields
 from optimizer.strategy.audience import Attribute, CategoryAttribute, Condition, NumberAttribute, TextAttribute
+from optimizer.strategy.brand_findings import brand_findings, brand_section_findings
 from optimizer.strategy.documents import MAX_SEGMENTS, MAX_VARIANTS, Holdout, PolicySettings, period, resolved_policy
 from optimizer.strategy.fields import EVERYONE_ELSE
 from optimizer.strategy.limit_findings import campaign_limit_findings, capacity_findings, strategy_limit_findings
@@ -37,6 +38,7 @@ def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> 
     if strategy:
         yield from _strategy_findings(strategy)
         yield from strategy_limit_findings(strategy)
+        yield from brand_section_findings(strategy)
         yield from capacity_findings(strategy, len(campaigns))
     file_of: dict[str, str] = {}
     for campaign in campaigns:
@@ -53,6 +55,7 @@ def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> 
             yield from _period_findings(strategy, campaign)
             yield from _rule_findings(strategy, campaign)
             yield from campaign_limit_findings(strategy, campaign)
+            yield from brand_findings(strategy, campaign)
 
 
 def _ids_twice(source: Source, key: str) -> Iterator[Finding]:

@@ -12,11 +12,11 @@ from optimizer.domain.reasons import Block, Group, Reason
 from optimizer.services.summaries import State
 
 
-class _Out(BaseModel):
+class Out(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class MessageOut(_Out):
+class MessageOut(Out):
     """The words."""
 
     id: str
@@ -25,14 +25,14 @@ class MessageOut(_Out):
     fields: dict[str, str]
 
 
-class TargetingOut(_Out):
+class TargetingOut(Out):
     """Where, when and how."""
 
     id: str
     fields: dict[str, str]
 
 
-class DecisionOut(_Out):
+class DecisionOut(Out):
     """A decision. `variant` is null when there is nothing to send; `reason` says why."""
 
     model_config = ConfigDict(
@@ -70,7 +70,7 @@ class DecisionOut(_Out):
     retry_at: datetime | None = Field(description="When asking again may give a variant, if known.")
 
 
-class ProblemError(_Out):
+class ProblemError(Out):
     """One mistake in a request."""
 
     pointer: str = Field(description="JSON pointer of the place in the body, or the name of the parameter.")
@@ -78,7 +78,7 @@ class ProblemError(_Out):
     allowed: str
 
 
-class Problem(_Out):
+class Problem(Out):
     """RFC 9457 problem details: the one shape of every error."""
 
     model_config = ConfigDict(
@@ -100,20 +100,20 @@ class Problem(_Out):
     errors: list[ProblemError] | None = None
 
 
-class ItemProblem(_Out):
+class ItemProblem(Out):
     """An item of a batch that could not be answered; the others were."""
 
     recipient: str | None = None
     error: Problem
 
 
-class DecisionsOut(_Out):
+class DecisionsOut(Out):
     """One answer per recipient, in the order asked."""
 
     decisions: list[DecisionOut | ItemProblem]
 
 
-class StatusOut(_Out):
+class StatusOut(Out):
     """What became of one outcome."""
 
     event_id: str | None
@@ -121,7 +121,7 @@ class StatusOut(_Out):
     detail: str | None = None
 
 
-class OutcomesOut(_Out):
+class OutcomesOut(Out):
     """One status per outcome, in the order reported."""
 
     model_config = ConfigDict(
@@ -131,7 +131,7 @@ class OutcomesOut(_Out):
     outcomes: list[StatusOut]
 
 
-class OutcomeOut(_Out):
+class OutcomeOut(Out):
     """A recorded outcome."""
 
     event_id: str
@@ -143,7 +143,7 @@ class OutcomeOut(_Out):
     reverses: str | None
 
 
-class DecisionDetail(_Out):
+class DecisionDetail(Out):
     """A decision and what came of it so far."""
 
     decision: DecisionOut
@@ -153,41 +153,7 @@ class DecisionDetail(_Out):
     outcomes: list[OutcomeOut]
 
 
-class VariantExplainedOut(_Out):
-    """One variant of one decision."""
-
-    variant_id: str
-    removed_by: Block | None = Field(description="The rule that removed it; null if it could be chosen.")
-    alpha: float
-    beta: float
-    mean: float
-    p_best: float
-    allocation: float
-
-
-class RecomputedOut(_Out):
-    """The decision computed again from its snapshot and request."""
-
-    same: bool
-
-
-class ExplanationOut(_Out):
-    """Why a decision came out as it did."""
-
-    decision: DecisionOut
-    attributes: dict[str, Any] = Field(description="What the segment rules saw.")
-    removed: dict[str, Block] = Field(description="Rule that removed each variant that could not be chosen.")
-    variants: list[VariantExplainedOut] = Field(description="Empty when nothing was drawn.")
-    floor: float | None
-    cap: float | None
-    u: float = Field(description="Where the draw fell in [0, 1).")
-    snapshot: str | None
-    config_hash: str | None
-    strategy_version: int
-    recomputed: RecomputedOut
-
-
-class BudgetLineOut(_Out):
+class BudgetLineOut(Out):
     """One limit in its current period."""
 
     scope: str = Field(examples=["strategy", "campaign:winback", "channel:email"])
@@ -201,7 +167,7 @@ class BudgetLineOut(_Out):
     exhausted: bool = Field(description="Not even the cheapest variant fits into what is left.")
 
 
-class CampaignOut(_Out):
+class CampaignOut(Out):
     """One line about a campaign."""
 
     campaign: str
@@ -217,13 +183,13 @@ class CampaignOut(_Out):
     budget: list[BudgetLineOut] = Field(description="Every limit on money and sends, with what is in use of it.")
 
 
-class CampaignsOut(_Out):
+class CampaignsOut(Out):
     """The campaigns in force."""
 
     campaigns: list[CampaignOut]
 
 
-class SegmentAllocationOut(_Out):
+class SegmentAllocationOut(Out):
     """How one segment's traffic is shared now."""
 
     segment: str
@@ -231,7 +197,7 @@ class SegmentAllocationOut(_Out):
     allocation: dict[str, float]
 
 
-class AllocationOut(_Out):
+class AllocationOut(Out):
     """How traffic is shared under the newest snapshot."""
 
     campaign: str
@@ -239,7 +205,7 @@ class AllocationOut(_Out):
     segments: list[SegmentAllocationOut]
 
 
-class RateOut(_Out):
+class RateOut(Out):
     """Successes among trials, with a 95 % credible interval."""
 
     trials: int
@@ -249,7 +215,7 @@ class RateOut(_Out):
     high: float
 
 
-class VariantReportOut(_Out):
+class VariantReportOut(Out):
     """One variant in one segment, learning group only."""
 
     variant: str
@@ -261,7 +227,7 @@ class VariantReportOut(_Out):
     allocation: float
 
 
-class SegmentReportOut(_Out):
+class SegmentReportOut(Out):
     """One segment."""
 
     segment: str
@@ -270,7 +236,7 @@ class SegmentReportOut(_Out):
     holdout: RateOut
 
 
-class ReportOut(_Out):
+class ReportOut(Out):
     """What a campaign did and learned."""
 
     campaign: CampaignOut
@@ -282,7 +248,7 @@ class ReportOut(_Out):
     outcomes: dict[str, int] = Field(description="How many outcomes of each kind fell within their window.")
 
 
-class LearnedOut(_Out):
+class LearnedOut(Out):
     """The snapshot in force after learning."""
 
     campaign: str
@@ -290,7 +256,7 @@ class LearnedOut(_Out):
     created_at: datetime
 
 
-class ProfileOut(_Out):
+class ProfileOut(Out):
     """What is known of a recipient."""
 
     recipient: str
@@ -299,7 +265,7 @@ class ProfileOut(_Out):
     time_zone: str | None
 
 
-class HealthOut(_Out):
+class HealthOut(Out):
     """Whether the service is well."""
 
     status: Literal["ok"]

@@ -18,7 +18,8 @@ from optimizer.services.keys import Scope
 from optimizer.services.live import Live
 from optimizer.services.recording import OutcomeReport
 from optimizer.storage.store import Ledger
-from optimizer.web.answers import DecisionDetail, DecisionOut, DecisionsOut, ExplanationOut, StatusOut
+from optimizer.web.answers import DecisionDetail, DecisionOut, DecisionsOut, StatusOut
+from optimizer.web.explanation_answers import ExplanationOut
 from optimizer.web.findings import item_findings
 from optimizer.web.json_route import JsonRoute
 from optimizer.web.problems import PROBLEMS, problem_of

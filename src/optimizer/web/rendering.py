@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 from fastapi import Response
 
+from optimizer.domain.commitment import Commitment
 from optimizer.domain.instants import Instant, isoformat
 from optimizer.domain.micros import units
 from optimizer.domain.outcome import Outcome
@@ -65,7 +66,7 @@ def detail_json(answer: Answer, explanation: Explanation) -> dict[str, Any]:
 
 
 def explanation_json(answer: Answer, explanation: Explanation) -> dict[str, Any]:
-    """See `answers.ExplanationOut`."""
+    """See `explanation_answers.ExplanationOut`."""
     decision = explanation.decision
     return {
         "decision": decision_json(answer),
@@ -74,11 +75,36 @@ def explanation_json(answer: Answer, explanation: Explanation) -> dict[str, Any]
         "variants": list(explanation.variants),
         "floor": explanation.floor,
         "cap": explanation.cap,
+        "price": explanation.price,
+        "withheld": explanation.withheld,
+        "steps": [
+            {"step": step.name, "removed": step.removed, "shares": dict(step.shares), "withheld": step.withheld}
+            for step in explanation.steps
+        ],
+        "commitment": _commitment_json(explanation.commitment),
+        "circumstances": {
+            "time_zone": decision.time_zone,
+            "consent": decision.consent,
+            "rollout_share": decision.rollout_share,
+        },
         "u": explanation.u,
         "snapshot": decision.snapshot_id,
         "config_hash": explanation.config_hash,
         "strategy_version": decision.strategy_version,
         "recomputed": {"same": explanation.same},
+    }
+
+
+def _commitment_json(commitment: Commitment | None) -> dict[str, Any] | None:
+    if commitment is None:
+        return None
+    return {
+        "channel": commitment.channel,
+        "most": units(commitment.most),
+        "reserved": units(commitment.reserved),
+        "settled": units(commitment.settled),
+        "closes_at": isoformat(commitment.closes_at),
+        "withdrawn": commitment.withdrawn,
     }
 
 

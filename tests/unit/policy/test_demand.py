@@ -32,6 +32,11 @@ def test_nobody_eligible_costs_nothing() -> None:
     assert spend_per_decision(POSTERIOR, 0.0, np.full(3, 0.02), eligible, 0.0, 1.0).tolist() == [0.0, 0.02]
 
 
+def test_costs_may_differ_between_segments() -> None:
+    costs = np.array([[0.01] * 3, [0.03] * 3])
+    assert spend_per_decision(POSTERIOR, 0.0, costs, EVERYONE, 0.0, 1.0) == pytest.approx([0.01, 0.03])
+
+
 def test_at_the_highest_price_only_what_is_free_is_sent() -> None:
     costs = np.array([0.004, 0.02, 0.0])
     price = highest_price(costs)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from optimizer.domain.instants import DAY, HOUR, MINUTE
-from optimizer.policy.pacing import BudgetPeriod, Pace, Pacing, carried_over, next_pace, target_share
+from optimizer.policy.pacing import TRICKLE, BudgetPeriod, Pace, Pacing, carried_over, next_pace, target_share
 
 Curve = Callable[[float], NDArray[np.float64]]
 
@@ -102,6 +102,12 @@ class TestControl:
         loop.run(per_hour, 15 * MINUTE)
         assert loop.worst < 0.05
 
+    @pytest.mark.parametrize("factor", [0.4, 5.0])
+    def test_it_forgets_the_traffic_of_earlier_days(self, factor: float) -> None:
+        loop = Loop(1000 * 240 * 0.01 / 3, logistic(0.03, 0.01), 100.0)
+        loop.run(lambda now: 1000 * (factor if now >= 5 * DAY else 1))
+        assert loop.worst < 0.02
+
     def test_enough_budget_for_all_has_no_price(self) -> None:
         loop = Loop(2 * 1000 * 240 * 0.01, logistic(0.03, 0.01), 100.0)
         loop.run(lambda _: 1000.0)
@@ -122,7 +128,7 @@ class TestControl:
     def test_being_ahead_leaves_a_trickle_to_learn_from(self) -> None:
         period = BudgetPeriod(0, 10 * DAY, 10.0)
         pace = next_pace(None, DAY, 9.0, [24_000], period, logistic(0.03, 0.01), 100.0)
-        assert 0 < pace.expected[0] < 0.01 * 0.05
+        assert 1000 * pace.expected[0] == pytest.approx(TRICKLE * 10.0 / 240, rel=0.01)
 
     @given(st.floats(0.1, 0.9), st.floats(0.1, 0.9))
     def test_having_spent_more_never_lowers_the_price(self, one: float, other: float) -> None:

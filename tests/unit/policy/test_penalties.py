@@ -110,6 +110,11 @@ class TestPricedPosterior:
         assert best.tobytes() == self.posterior.prob_best(0, self.everyone).tobytes()
         assert withheld == 0.0
 
+    def test_an_arm_that_does_more_harm_than_good_is_withheld_at_any_price(self) -> None:
+        net = BetaPosterior(np.array([[59.0]]), np.array([[13.0]]), penalty=5.0)
+        _, withheld = net.prob_best_priced(0, np.ones(1, np.bool_), 0.0, np.zeros(1))
+        assert withheld == pytest.approx(float(beta_law(59, 13).cdf(5 / 6)), abs=1e-8)
+
     def test_a_dear_arm_gives_way_to_a_cheap_one(self) -> None:
         costs = np.array([0.01, 0.10, 0.01])
         shares = [self.posterior.prob_best_priced(0, self.everyone, price, costs)[0][1] for price in (0, 0.1, 0.3)]

@@ -94,6 +94,12 @@ class TestAccuracy:
         lead = (1 - gap) ** 2 / 2 if gap >= 0 else 1 - (1 + gap) ** 2 / 2
         assert scored([(1, 1, gap), (1, 1, 0.0)], withhold=False)[0] == pytest.approx([lead, 1 - lead], abs=1e-9)
 
+    def test_arms_of_one_offset_race_also_below_the_smallest_float(self) -> None:
+        """Arms Beta(a, 1) beat one another in proportion to a, and both of them a flat arm by a simple integral."""
+        found, _ = scored([(0.002, 1, 0.0), (0.006, 1, 0.0), (1, 1, 0.5)], withhold=False)
+        flat = 0.5**1.008 / 1.008
+        assert found == pytest.approx([(1 - flat) / 4, (1 - flat) * 3 / 4, flat], abs=1e-8)
+
     @given(st.lists(st.tuples(parameters, parameters), min_size=2, max_size=5), st.floats(1e-3, 0.9))
     def test_equal_costs_computed_on_one_axis_agree_with_an_axis_for_each(self, row, bar: float) -> None:
         """An arm at one certain offset more, hopeless, turns the general rule on."""

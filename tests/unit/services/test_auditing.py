@@ -72,7 +72,11 @@ def test_an_entry_that_was_forged_with_a_hash_of_its_own_is_found_at_the_next_on
 
 def test_an_entry_without_a_hash_belongs_before_the_chain_only() -> None:
     links = chain(4)
-    assert verification([*links[:2], replace(links[2], hash=""), links[3]]).first_broken == 3
+    found = verification([*links[:2], replace(links[2], hash=""), links[3]])
+    assert found.first_broken == 3
+    assert found.sentence == (
+        "audit entry 3: found it without a hash; allowed only before the first entry that has one"
+    )
     assert verification([replace(link, hash="") for link in links[:3]] + links[3:]).first_broken == 4
 
 

@@ -128,6 +128,11 @@ def test_a_declared_value_that_breaks_a_rule_is_named() -> None:
     assert finding.allowed.endswith("(when vip is true) (at character 1)")
 
 
+def test_a_rule_that_is_broken_whatever_the_value_is_said_once() -> None:
+    (finding,) = of_campaign('    body: "guaranteed {{plan|none}} {{vip|no}} {{unsubscribe_url}}"\n')
+    assert "(when" not in finding.allowed
+
+
 def test_a_mistake_in_one_rule_does_not_hide_what_breaks_another() -> None:
     message = "    body: guaranteed {{nobody}} {{unsubscribe_url}}\n"
     for change in (
@@ -143,6 +148,9 @@ def test_a_mistake_in_one_rule_does_not_hide_what_breaks_another() -> None:
 
 def test_what_cannot_be_read_is_not_judged() -> None:
     assert of_campaign("    subject: 5\n    fields: [guaranteed]\n") == []
+    refused = read_source("c.yaml", CAMPAIGN + "    body: !!str guaranteed\n")
+    assert refused.findings
+    assert list(brand_findings(read_source("s.yaml", STRATEGY), refused)) == []
     strategy = read_source("s.yaml", STRATEGY)
     for campaign in ("messages: guaranteed", "messages: [guaranteed]", "x: y"):
         assert list(brand_findings(strategy, read_source("c.yaml", campaign))) == []

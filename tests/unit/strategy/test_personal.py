@@ -106,10 +106,15 @@ def test_attributes_whose_values_can_be_listed_are_judged_beforehand() -> None:
 
 def test_combinations_of_declared_values_are_judged_beforehand() -> None:
     attributes = TypeAdapter(dict[str, Attribute]).validate_python(
-        {"a": {"type": "category", "values": ["x", "risk"]}, "b": {"type": "category", "values": ["y", "free"]}}
+        {
+            "a": {"type": "category", "values": ["x", "risk"]},
+            "b": {"type": "category", "values": ["y", "free"]},
+            "c": {"type": "boolean"},
+        }
     )
     brand = Brand(banned_phrases=("risk-free",))
-    for body, needed in (("{{a|q}} {{b|q}}", True), ("{{a|q}} and {{b|q}}", False)):
+    bodies = (("{{a|q}} {{b|q}}", True), ("{{a|q}} and {{b|q}}", False), ("{{a|q}} {{c|free}}", True))
+    for body, needed in bodies:
         message = Message.model_validate({"id": "m", "body": body})
         assert (personal_risks(brand, "email", message, attributes) is not None) == needed
 
@@ -137,10 +142,16 @@ def test_digits_that_read_as_letters_are_looked_at() -> None:
         ("r {{name|x}} s k", {"name": "i"}),
         ("{{name|x}} {{city|y}} s k", {"name": "r", "city": "i"}),
         ("{{name|x}}", {"name": "r i s k"}),
+        ("{{name|x}}", {"name": "r1sk"}),
+        ("ri{{name|x}}", {"name": "sk"}),
+        ("{{name|x}}k", {"name": "ris"}),
+        ("{{name|x}}", {"name": "Anna保証"}),
     ],
 )
-def test_a_letter_alone_is_looked_at_where_others_stand_alone(body: str, attributes: dict[str, str]) -> None:
-    check = check_of({"banned_phrases": ["risk"]}, body=body)
+def test_letters_and_parts_of_words_are_looked_at_where_they_may_join_others(
+    body: str, attributes: dict[str, str]
+) -> None:
+    check = check_of({"banned_phrases": ["risk", "保証"]}, body=body)
     assert check is not None
     assert check.broken(attributes) is not None
 

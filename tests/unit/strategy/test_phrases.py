@@ -78,7 +78,7 @@ def test_every_place_is_found_once() -> None:
     assert found("free", "Free, free and FREE") == ["Free", "free", "FREE"]
 
 
-INVISIBLE_CHARACTERS = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f\u034f\u0301\u20dd\u180e"
+INVISIBLE_CHARACTERS = "\u200b\u200c\u200d\u2060\ufeff\u00ad\ufe0f\u034f\u0301\u20dd\u180e\u3164\uffa0"
 INVISIBLE = st.text(alphabet=INVISIBLE_CHARACTERS, max_size=2)
 PHRASES = st.sampled_from(["guaranteed", "risk-free", "act now", "no cost 4 you", "zany quiz box"])
 

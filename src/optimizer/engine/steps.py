@@ -1,0 +1,72 @@
+"""Step by step: how a segment's shares came about, before and after each guardrail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.domain.reasons import Block
+from optimizer.engine.allocations import AllocationTable
+from optimizer.policy.allocation import allocation, priced_allocation
+
+POSTERIOR: Final = "posterior"
+PRICE: Final = "price"
+FLOOR: Final = "floor"
+CAP: Final = "cap"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step made of the shares.
+
+    Attributes:
+        name: `POSTERIOR` (P(best) among all variants), a rule (P(best) among those it has left), `PRICE`, `FLOOR`,
+            `CAP`. What the last step says is what the draw was made from.
+        removed: variants the rule removed.
+        shares: share of each variant after this step, by variant id.
+        withheld: share of sending nothing to keep scarce budget.
+    """
+
+    name: str
+    removed: tuple[str, ...]
+    shares: Mapping[str, float]
+    withheld: float = 0.0
+
+
+def steps(table: AllocationTable, segment: int, blocked: Mapping[str, Block]) -> tuple[Step, ...]:
+    """Every step from the posterior to the draw.
+
+    Args:
+        table: rows of the snapshot the draw was made from.
+        segment: index of the segment.
+        blocked: the rule that removed each variant that could not be chosen.
+    """
+    snapshot, posterior = table.snapshot, table.posterior
+    names = snapshot.variant_ids
+
+    def step(name: str, shares: NDArray[np.float64], removed: tuple[str, ...] = ()) -> Step:
+        by_name = dict(zip(names, shares[: len(names)].tolist(), strict=True))
+        return Step(name, removed, by_name, float(shares[len(names) :].sum()))
+
+    eligible = np.ones(len(names), dtype=bool)
+    p_best = posterior.prob_best(segment, eligible)
+    found = [step(POSTERIOR, p_best)]
+    for rule in Block:
+        removed = tuple(name for name in names if blocked.get(name) is rule)
+        if removed:
+            eligible = eligible & np.array([name not in removed for name in names])
+            p_best = posterior.prob_best(segment, eligible)
+            found.append(step(rule.value, p_best, removed))
+    if snapshot.price is None:
+        floored = allocation(p_best, eligible, snapshot.floor, 1.0)
+    else:
+        p_best, p_withhold = posterior.prob_best_priced(segment, eligible, snapshot.price, snapshot.costs[segment])
+        found.append(step(PRICE, np.append(p_best, p_withhold)))
+        floored = priced_allocation(p_best, np.float64(p_withhold), eligible, snapshot.floor, 1.0)
+    found.append(step(FLOOR, floored))
+    found.append(step(CAP, table.row(segment, eligible).drawn_from))
+    return tuple(found)

@@ -1,0 +1,81 @@
+"""The shape of an explanation: why a decision came out as it did."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import Field
+
+from optimizer.domain.reasons import Block
+from optimizer.web.answers import DecisionOut, Out
+
+
+class VariantExplainedOut(Out):
+    """One variant of one decision."""
+
+    variant_id: str
+    removed_by: Block | None = Field(description="The rule that removed it; null if it could be chosen.")
+    alpha: float
+    beta: float
+    mean: float
+    p_best: float
+    allocation: float
+
+
+class RecomputedOut(Out):
+    """The decision computed again from its snapshot and request."""
+
+    same: bool
+
+
+class StepOut(Out):
+    """What one step made of the shares."""
+
+    step: str = Field(
+        description="`posterior`: P(best) of all variants; a rule: of those it left; then `price`, `floor`, `cap`.",
+        examples=["posterior", "quiet_hours", "price", "floor", "cap"],
+    )
+    removed: list[str] = Field(description="Variants the rule removed.")
+    shares: dict[str, float]
+    withheld: float
+
+
+class CommitmentOut(Out):
+    """What a decision to send uses up: a contact, a send, and at most this much money."""
+
+    channel: str
+    most: float = Field(description="The most it can cost, in the strategy's currency.")
+    reserved: float = Field(description="Money that may yet become due.")
+    settled: float = Field(description="Money that is due.")
+    closes_at: datetime = Field(description="After this, what did not become due is free again.")
+    withdrawn: bool
+
+
+class CircumstancesOut(Out):
+    """What was known of the recipient's situation."""
+
+    time_zone: str | None
+    consent: bool | None = Field(description="To the campaign's channel; null when nobody had said.")
+    rollout_share: float = Field(description="Share of the recipients that took part.")
+
+
+class ExplanationOut(Out):
+    """Why a decision came out as it did."""
+
+    decision: DecisionOut
+    attributes: dict[str, Any] = Field(description="What the segment rules saw.")
+    removed: dict[str, Block] = Field(description="Rule that removed each variant that could not be chosen.")
+    variants: list[VariantExplainedOut] = Field(description="Empty when nothing was drawn.")
+    steps: list[StepOut] = Field(description="The shares before and after each guardrail, from posterior to draw.")
+    floor: float | None
+    cap: float | None
+    price: float | None = Field(description="What a unit of a paced budget had to earn, in rewards.")
+    withheld: float = Field(description="Probability with which nothing was sent, to keep budget for others.")
+    commitment: CommitmentOut | None = Field(description="What it used up; null when it sent nothing.")
+    circumstances: CircumstancesOut
+    u: float = Field(description="Where the draw fell in [0, 1).")
+    snapshot: str | None
+    config_hash: str | None
+    strategy_version: int
+    recomputed: RecomputedOut
