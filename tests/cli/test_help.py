@@ -23,7 +23,9 @@ PATHS = paths(typer.main.get_command(app))
 
 def test_every_command_is_there() -> None:
     named = {" ".join(path) for path in PATHS}
-    promised = {"init", "check", "apply", "approve", "serve", "ledger verify", "key create", "report", "demo"}
+    promised = {"init", "check", "plan", "apply", "approve", "serve", "ledger verify", "key create", "report", "demo"}
+    promised |= {"pause", "resume", "stop", "pin", "unpin", "advance", "release", "acknowledge", "review"}
+    promised |= {"audit", "suppress", "unsuppress"}
     assert promised <= named
 
 

@@ -127,5 +127,5 @@ def test_plan_refuses_numbers_that_cannot_be(workspace: Path, run: Any, options:
 
 
 def test_plan_shows_markup_as_it_is(in_force: Path, run: Any) -> None:
-    change(in_force / "campaigns" / "winback.yaml", ("We saved you 10 %", "[bold]x[/nope] {{name}}"))
-    assert 'becomes "[bold]x[/nope] {{name}}"' in run("plan", "-w", in_force).out
+    change(in_force / "campaigns" / "winback.yaml", ("We saved you 10 %", "[bold]x[/nope] {{first_name}}"))
+    assert 'becomes "[bold]x[/nope] {{first_name}}"' in run("plan", "-w", in_force).out

@@ -27,11 +27,11 @@ from optimizer.services.recording import OutcomeReport, record_outcomes
 from optimizer.storage.store import Ledger, is_transient
 
 CAMPAIGN = "hammered"
-RECIPIENTS = 24
+RECIPIENTS = 30
 CLIENTS = 3
 DAYS_A_SECOND = 2  # time flies: windows roll, days begin and reservations mature while the hammers fall
 SLOTS_A_DAY = 4  # requests of a recipient; every worker asks the same ones
-CHANCES = {"clicked": 0.6, "purchase": 0.4, "withdrawn": 0.15, "unsubscribed": 0.004}
+CHANCES = {"clicked": 0.6, "purchase": 0.4, "withdrawn": 0.15, "unsubscribed": 0.03}
 
 
 @dataclass

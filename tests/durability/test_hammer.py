@@ -28,7 +28,7 @@ SECONDS = 7.0
 KILLED_AFTER = 3.0
 MICRO = 1_000_000
 AT_MOST, PER = 2, 7 * DAY
-TOTAL, DAILY, SENDS_A_DAY = 25 * MICRO, 5 * MICRO, 10
+TOTAL, DAILY, SENDS_A_DAY = 12 * MICRO, 3 * MICRO, 10
 CHEAPEST = 10_000  # the most that the cheapest variant costs
 FILES = {
     "strategy.yaml": """\
@@ -43,7 +43,7 @@ channels:
   email: {sends_per_day: 10, cost: "0.01 USD"}
 contact_policy:
   - {at_most: 2, per: P7D}
-budget: {daily: "5 USD"}
+budget: {daily: "3 USD"}
 approval: {required: false}
 """,
     "campaigns/hammered.yaml": """\
@@ -55,7 +55,7 @@ messages:
   - {id: clicky, subject: A quiz, cost: "0.20 USD per click"}
   - {id: cheap, subject: What is new}
 policy: {floor: 0.3}
-budget: {total: "25 USD", sends: {daily: 9}}
+budget: {total: "12 USD", sends: {daily: 9}}
 """,
 }
 # Every value a meter ever had, written down by the database itself.

@@ -64,7 +64,7 @@ def test_a_ledger_that_cannot_be_written_is_503_with_retry_after_and_nothing_is_
     before = service.counts()
     writing = Store.writing
 
-    def refuse(_store: Store) -> Any:
+    def refuse(_store: Store, **_: Any) -> Any:
         raise Unavailable("the ledger cannot take writes now", 3)
 
     monkeypatch.setattr(Store, "writing", refuse)
@@ -83,7 +83,7 @@ def test_a_defect_is_a_500_problem_that_tells_no_secrets(service: Any, monkeypat
     def broken(*_arguments: Any) -> Any:
         raise ZeroDivisionError("a secret detail")
 
-    monkeypatch.setattr(deciding, "choose", broken)
+    monkeypatch.setattr(deciding, "choose_in_turn", broken)
     answer = service.client.post("/v1/decisions", json={"campaign": "winback", "recipient": "ann"})
     assert answer.status_code == 500
     assert answer.headers["content-type"] == "application/problem+json"

@@ -211,7 +211,8 @@ def test_a_profile_is_stored_shown_and_used(site: Any) -> None:
     assert stored.status_code == 200, stored.text
     answers.ProfileOut.model_validate(stored.json())
     shown = site.client.get("/v1/recipients/ann@example.com")
-    assert shown.json() == {"recipient": "ann@example.com", "attributes": {"days": 365}}
+    kept = {"attributes": {"days": 365}, "consent": {}, "time_zone": None}
+    assert shown.json() == {"recipient": "ann@example.com"} | kept
     body = {"campaign": "winback", "recipient": "ann@example.com"}
     assert site.client.post("/v1/decisions", json=body).json()["segment"] == "lapsed"
 

@@ -58,9 +58,9 @@ def said(
         def broken(*_arguments: Any) -> Any:
             raise ZeroDivisionError("on purpose")
 
-        monkeypatch.setattr(deciding, "choose", broken)
+        monkeypatch.setattr(deciding, "choose_in_turn", broken)
         assert note(call.post("/v1/decisions", json={**body, "request_id": "r2"})).status_code == 500
-        monkeypatch.setattr("optimizer.web.outcomes.profile", broken)
+        monkeypatch.setattr("optimizer.web.outcomes.stored_profile", broken)
         assert note(call.get(f"/v1/recipients/{PERSON}"), own=True).status_code == 500
         key = service.key
     screen = capfd.readouterr()

@@ -81,17 +81,19 @@ def demo(  # noqa: PLR0913, PLR0917 - one for each option
         TimeRemainingColumn(),
     )
     with (
-        unwound_by_sigterm(),
+        unwound_by_sigterm() as end_if_told,
         _folder(keep) as folder,
         Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
     ):
         task = bar.add_task("starting", total=len(history.customers))
 
         def show(done: int, accepted: int, mean: float) -> None:
+            end_if_told()
             said = f"{objective} rate [bold]{100 * mean:5.2f} %[/bold] of {accepted:,} trials"
             bar.update(task, completed=done, description=said)
 
         def begin(stage: str) -> None:
+            end_if_told()
             bar.update(task, description=stage)
             say(bar.console, stage, "dim")
 

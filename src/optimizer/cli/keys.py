@@ -48,7 +48,7 @@ def create(
     """Make an API key. It is shown this once; only its hash is kept.
 
     decide: ask for variants. report_outcomes: report what happened and store profiles. analyse: read campaigns and
-    reports. manage: learn now.
+    reports. manage: learn now, steer campaigns, keep recipients out.
     """
     from optimizer.services.keys import Scope
 

@@ -77,6 +77,11 @@ def _as_json(found: Verification) -> dict[str, object]:
         ],
         "recomputed": found.recomputed,
         "differing": found.differing,
+        "meters": found.meters,
+        "false_meters": [
+            {"meter": key._asdict(), "stored": stored._asdict(), "summed": summed._asdict()}
+            for key, stored, summed in found.false_meters
+        ],
     }
 
 
@@ -89,7 +94,10 @@ def _show(found: Verification) -> None:
     table.add_row(f"{found.outcomes:,}", "outcomes folded again, into")
     table.add_row(f"{found.cells:,}", f"cells of statistics: {_verdict(len(found.mismatches), 'differ')}")
     table.add_row(f"{found.recomputed:,}", f"decisions computed again: {_verdict(len(found.differing), 'differ')}")
+    table.add_row(f"{found.meters:,}", f"meters of budgets summed again: {_verdict(len(found.false_meters), 'differ')}")
     console.print(table)
+    for key, metered, committed in found.false_meters[:SHOWN]:
+        console.print(Text(f"  {key.scope}, {key.period}: stored {metered}, summed {committed}"))
     if found.mismatches:
         cells = Table(
             "campaign", "segment", "variant", "group", "metric", "stored", "folded", title="Cells that differ"

@@ -160,14 +160,26 @@ def fail(message: str, code: int) -> NoReturn:
 
 
 @contextmanager
-def unwound_by_sigterm() -> Iterator[None]:
-    """Within, SIGTERM unwinds the stack, so that whatever was started is ended."""
+def unwound_by_sigterm() -> Iterator[Callable[[], None]]:
+    """Within, SIGTERM unwinds the stack, so that whatever was started is ended.
+
+    Yields:
+        What long work calls now and then: Python swallows what a signal raises while it collects garbage, and then
+        the work would go on; this raises it once more.
+    """
+    came = False
 
     def end(_signal: int, _frame: FrameType | None) -> NoReturn:
+        nonlocal came
+        came = True
         raise SystemExit(128 + signal.SIGTERM)
+
+    def end_if_told() -> None:
+        if came:
+            raise SystemExit(128 + signal.SIGTERM)
 
     before = signal.signal(signal.SIGTERM, end)
     try:
-        yield
+        yield end_if_told
     finally:
         signal.signal(signal.SIGTERM, before)

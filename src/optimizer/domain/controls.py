@@ -28,8 +28,8 @@ class Controls:
         held: a guardrail metric was breached during the rollout: it stays where it is until a person releases it.
         stage_approved: the stage a person has approved to go on to; None when none.
         reviewed_at: when a person last looked; None before the campaign was first in force.
-        watched_since: guardrail metrics count decisions after this instant, by variant id, "" for the campaign;
-            set when a person resumes what a metric had stopped.
+        watched_since: guardrail metrics count decisions after this instant, by variant id, "" for the campaign,
+            ``outcome/<kind>`` for an alarm somebody has answered; set when a person resumes what a metric had stopped.
         alerted: metrics that have raised an alarm nobody has answered yet: outcome kind to sentence.
     """
 

@@ -27,8 +27,9 @@ def learn_campaign(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -
     ledger.revisions.hold(DOCUMENTS)
     live.at(ledger).tactic(campaign_id)
     ledger.statistics.flush()
-    watch_campaign(ledger, live, campaign_id, now)
-    return learn_tactic(ledger, live.at(ledger).tactic(campaign_id), now)
+    cells = list(ledger.statistics.of_campaign(campaign_id))
+    watch_campaign(ledger, live, campaign_id, now, cells)
+    return learn_tactic(ledger, live.at(ledger).tactic(campaign_id), now, cells)
 
 
 def _pricing(
@@ -46,15 +47,25 @@ def _pricing(
     return pricing(tactic, paced, posterior_of(tactic, evidence, now), cells, reading, before, now)
 
 
-def learn_tactic(ledger: Ledger, tactic: Tactic, now: Instant) -> Snapshot:
-    """The tactic's newest snapshot; stored only if it differs from the one before."""
+def learn_tactic(
+    ledger: Ledger, tactic: Tactic, now: Instant, cells: Sequence[tuple[Cell, Sums]] | None = None
+) -> Snapshot:
+    """The tactic's newest snapshot; stored only if it differs from the one before.
+
+    Args:
+        ledger: the ledger.
+        tactic: the campaign.
+        now: the instant of learning.
+        cells: the campaign's statistics, where they have been read already.
+    """
     ledger.statistics.flush()
     latest = ledger.snapshots.latest(tactic.campaign_id)
     frozen = tactic.frozen_when_overdue and tactic.review_due_at is not None and now >= tactic.review_due_at
     if latest is not None and frozen and latest.strategy_version == tactic.strategy_version:
         return latest
     number = 1 if latest is None else latest.number + 1
-    cells = list(ledger.statistics.of_campaign(tactic.campaign_id))
+    if cells is None:
+        cells = list(ledger.statistics.of_campaign(tactic.campaign_id))
     evidence = evidence_of(tactic, cells)
     snapshot = learn(tactic, evidence, number, now, _pricing(ledger, tactic, evidence, cells, latest, now))
     if latest is not None and not differs(latest, snapshot):

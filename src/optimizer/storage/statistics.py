@@ -1,6 +1,7 @@
 """Statistics: sums by cell, changed by exact differences."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,6 +13,7 @@ from optimizer.storage.tables import StatisticRow
 _STATISTICS = table_of(StatisticRow)
 _CELL = ("campaign_id", "segment_id", "variant_id", "content_hash", "audience", "metric", "bucket")
 _SUMS = Sums._fields
+_IN_ORDER = sa.select(*(_STATISTICS.c[name] for name in (*_CELL, *_SUMS)))
 STREAMED = 5_000
 
 
@@ -46,13 +48,13 @@ class Statistics:
 
     def of_campaign(self, campaign_id: str) -> Iterator[tuple[Cell, Sums]]:
         """Every cell of one campaign, without the pending changes."""
-        return self._cells(sa.select(_STATISTICS).where(_STATISTICS.c.campaign_id == campaign_id))
+        return self._cells(_IN_ORDER.where(_STATISTICS.c.campaign_id == campaign_id))
 
     def all(self) -> Iterator[tuple[Cell, Sums]]:
         """Every cell, without the pending changes."""
-        return self._cells(sa.select(_STATISTICS))
+        return self._cells(_IN_ORDER)
 
     def _cells(self, query: sa.Select[tuple[object, ...]]) -> Iterator[tuple[Cell, Sums]]:
         for row in self._connection.execute(query, execution_options={"yield_per": STREAMED}):
-            cell = Cell(*(getattr(row, name) for name in _CELL))
-            yield cell, Sums(*(getattr(row, name) for name in _SUMS))
+            values: tuple[Any, ...] = tuple(row)
+            yield Cell(*values[: len(_CELL)]), Sums(*values[len(_CELL) :])

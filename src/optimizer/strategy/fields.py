@@ -22,6 +22,8 @@ from pydantic_core import PydanticCustomError
 
 from optimizer.domain.daily_window import MINUTES_PER_DAY, DailyWindow
 from optimizer.domain.instants import Duration, duration
+from optimizer.strategy.currencies import CODES
+from optimizer.strategy.slips import currency_meant, date_advice, span_meant, window_meant
 
 ID_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]{0,47}$"
 KIND_PATTERN: Final = r"^[a-z][a-z0-9_]{0,47}$"
@@ -66,7 +68,8 @@ def parsed_duration(text: object) -> Duration:
                 return duration(timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds))
             except OverflowError:
                 pass
-    raise not_allowed("an ISO 8601 duration such as P7D (seven days), PT12H or PT90M")
+    meant = span_meant(text)
+    raise not_allowed(f"an ISO 8601 duration such as {meant or 'P7D (seven days), PT12H or PT90M'}")
 
 
 def between(low: str, high: str) -> AfterValidator:
@@ -104,7 +107,8 @@ def _date(text: object) -> date | datetime:
     except ValueError:  # 30 February, 25:00
         pass
     raise not_allowed(
-        "a date such as 2026-12-01, or a time with its offset such as 2026-12-01T09:00:00-05:00 (years 2000 to 2999)"
+        date_advice(text)
+        or "a date such as 2026-12-01, or a time with its offset such as 2026-12-01T09:00:00-05:00 (years 2000 to 2999)"
     )
 
 
@@ -116,7 +120,13 @@ def parsed_window(text: object) -> DailyWindow:
         if start == end and not text.endswith("24:00"):
             raise not_allowed("two different times of day: 00:00-24:00 for the whole day, no such key for none of it")
         return DailyWindow(start, end or MINUTES_PER_DAY)
-    raise not_allowed("two times of day such as 21:00-08:00, each from 00:00 to 23:59, the second also 24:00")
+    allowed = "two times of day such as 21:00-08:00, each from 00:00 to 23:59, the second also 24:00"
+    meant = window_meant(text)
+    raise not_allowed(allowed + (f' (did you mean "{meant}"?)' if meant else ""))
+
+
+# Names of zones that people write who mean a place where clocks change: half of the year they are an hour off.
+NO_SUMMER_TIME: Final = frozenset({"EST", "MST"})
 
 
 @cache
@@ -126,9 +136,17 @@ def time_zones() -> frozenset[str]:
 
 
 def _time_zone(text: object) -> ZoneInfo:
-    if isinstance(text, str) and text in time_zones():
+    if isinstance(text, str) and text in time_zones() - NO_SUMMER_TIME:
         return ZoneInfo(text)
     raise PydanticCustomError("time_zone", "an IANA time zone")
+
+
+def _currency(text: object) -> str:
+    if isinstance(text, str) and text in CODES:
+        return text
+    meant = currency_meant(text)
+    guess = f' (did you mean "{meant}"?)' if meant in CODES else ""
+    raise not_allowed(f"an ISO 4217 code of three capital letters, such as USD{guess}")
 
 
 def _plain(value: object) -> str | bool:
@@ -147,7 +165,7 @@ Reference = Annotated[str, Field(pattern=ID_PATTERN)]
 NewId = Annotated[Reference, AfterValidator(_new_id)]
 OutcomeKind = Annotated[str, Field(pattern=KIND_PATTERN)]
 FieldName = Annotated[str, Field(pattern=FIELD_PATTERN)]
-Currency = Annotated[str, Field(pattern=CURRENCY_PATTERN)]
+Currency = Annotated[str, PlainValidator(_currency), WithJsonSchema({"type": "string", "pattern": CURRENCY_PATTERN})]
 Line = Annotated[str, Field(pattern=WORDS_PATTERN, max_length=1_000)]
 Text = Annotated[str, Field(pattern=WORDS_PATTERN, max_length=100_000)]
 CategoryValue = Annotated[str, Field(pattern=WORDS_PATTERN, max_length=200)]

@@ -3,19 +3,26 @@
 As in `references`, documents are read as written, and only the piece that is judged is parsed.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from itertools import pairwise
+from difflib import get_close_matches
+from itertools import combinations, islice, pairwise
 from typing import Any
 
 from optimizer.errors import Finding
 from optimizer.strategy import fields
-from optimizer.strategy.limits import Budget, Capacity, RolloutStage
-from optimizer.strategy.money import Cost, CostPerEvent, Money, MoneyAbove0
+from optimizer.strategy.limits import Budget, Capacity, ContactRule, RolloutStage
+from optimizer.strategy.money import DECISION, Cost, CostPerEvent, Money, MoneyAbove0
 from optimizer.strategy.pieces import ids, items, n_variants, piece, twice, unknown
-from optimizer.strategy.source import Path, Source
-from optimizer.strategy.wording import numeral, one_of
+from optimizer.strategy.source import Path, Source, shortened
+from optimizer.strategy.wording import numeral, one_of, stands
 
 _MONEY_KEYS = ("total", "daily", "monthly")
+# Limits from the shortest time to the longest; what `per` says is what total is for.
+_BY_TIME = {None: ("daily", "monthly", "total"), "month": ("daily", "total"), "day": ("total", "monthly")}
+_USUAL_OUTCOMES = ("delivered", "opened", "clicked", "bounced", "unsubscribed", "complained")
+_JUDGED = 100  # of each list; longer ones have a finding of their own
+_TOO_CLOSE = 0.84  # complaint and complained; purchases and purchase
 
 
 def strategy_limit_findings(strategy: Source) -> Iterator[Finding]:
@@ -27,6 +34,8 @@ def strategy_limit_findings(strategy: Source) -> Iterator[Finding]:
             allowed = f"another outcome: {reward} is what this objective rewards"
             yield strategy.finding((*path, "penalties", reward), allowed, on_key=True)
     yield from _channel_findings(strategy)
+    yield from _contact_findings(strategy)
+    yield from _outcome_findings(strategy, strategy)
     yield from _metric_findings(strategy)
     yield from _budget_findings(strategy, strategy)
     approvers = ("approval", "approvers")
@@ -37,9 +46,8 @@ def strategy_limit_findings(strategy: Source) -> Iterator[Finding]:
 
 def campaign_limit_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
     """Findings about the guardrails a campaign is under."""
-    channels = _channels(strategy)
-    if channels:
-        yield from unknown(campaign, ("channel",), channels)
+    yield from _unknown_channel(strategy, campaign, ("channel",))
+    yield from _outcome_findings(strategy, campaign)
     yield from _accepted_proxy_findings(strategy, campaign)
     yield from _budget_findings(strategy, campaign)
     for path, _ in items(campaign, ("messages",)):
@@ -66,7 +74,17 @@ def capacity_findings(strategy: Source, n_campaigns: int) -> Iterator[Finding]:
 
 
 def _channels(strategy: Source) -> list[str]:
-    return [str(path[-1]) for path, _ in items(strategy, ("channels",))]
+    """The channels there are; none when one of their names has a finding of its own."""
+    names = [str(path[-1]) for path, _ in items(strategy, ("channels",))]
+    return names if all(re.match(fields.ID_PATTERN, name) for name in names) else []
+
+
+def _unknown_channel(strategy: Source, source: Source, path: Path, name: object = None) -> Iterator[Finding]:
+    """A finding when a strategy that declares channels does not declare this one."""
+    channels, name = _channels(strategy), name or source.value(path)
+    if channels and isinstance(name, str) and name not in channels:
+        allowed = f"a channel of {strategy.file}, {one_of(channels, name)}"
+        yield source.finding(path, allowed, on_key=path[-1] == name)
 
 
 def _proxy_findings(strategy: Source) -> Iterator[Finding]:
@@ -77,9 +95,10 @@ def _proxy_findings(strategy: Source) -> Iterator[Finding]:
         if not isinstance(stands_for, str):
             continue
         if stands_for == name:
-            yield strategy.finding(place, "another objective than itself")
+            others = one_of([other for other in objectives if other != name])
+            yield strategy.finding(place, f"the objective it stands in for, not itself: {others}")
         elif stands_for not in objectives:
-            yield from unknown(strategy, place, objectives)
+            yield from unknown(strategy, place, [other for other in objectives if other != name])
         elif strategy.value((*objectives[stands_for][:-1], "proxy_for")) is not None:
             yield strategy.finding(place, f"an objective that is not a proxy itself, as {stands_for} is")
 
@@ -101,21 +120,65 @@ def _accepted_proxy_findings(strategy: Source, campaign: Source) -> Iterator[Fin
 
 
 def _channel_findings(strategy: Source) -> Iterator[Finding]:
-    channels = _channels(strategy)
     for path, _ in items(strategy, ("channels",)):
         yield from _currency_findings(strategy, strategy, (*path, "cost"))
         quiet = piece(fields.Window, strategy, (*path, "quiet_hours"))
         if quiet and quiet.lasts_all_day:
-            yield strategy.finding((*path, "quiet_hours"), "hours that leave some of the day to send in")
+            yield strategy.finding(
+                (*path, "quiet_hours"), "hours that leave some of the day to send in, such as 21:00-08:00"
+            )
     consent = ("data", "consent_required")
     yield from twice(strategy, items(strategy, consent))
     rules = [(*path, "channels") for path, _ in items(strategy, ("contact_policy",))]
     for rule in rules:
         yield from twice(strategy, items(strategy, rule))
-    if channels:
-        for place in (consent, *rules):
-            for path, _ in items(strategy, place):
-                yield from unknown(strategy, path, channels)
+    for place in (consent, *rules):
+        for path, _ in items(strategy, place):
+            yield from _unknown_channel(strategy, strategy, path)
+    for path, _ in items(strategy, ("brand", "required")):
+        if isinstance(path[-1], str):
+            yield from _unknown_channel(strategy, strategy, path, path[-1])
+
+
+def _contact_findings(strategy: Source) -> Iterator[Finding]:
+    """A rule that never forbids what another one allows only makes its readers believe it did."""
+    every = frozenset(_channels(strategy))
+    written = islice(items(strategy, ("contact_policy",)), _JUDGED)
+    rules = [(path, piece(ContactRule, strategy, path)) for path, _ in written]
+    known = [(path, rule, frozenset(rule.channels or every)) for path, rule in rules if rule]
+    needless: set[Path] = set()
+    for one, other in combinations(known, 2):
+        for (strict, tight, wide), (path, loose, narrow) in ((one, other), (other, one)):
+            as_wide = tight.channels is None or (narrow and wide >= narrow)
+            if as_wide and tight.at_most <= loose.at_most and tight.per >= loose.per and not {path, strict} & needless:
+                needless.add(path)
+                line = strategy.values[strict].line
+                allowed = f"another rule, or none: whoever keeps the one on line {line} keeps this one, too"
+                yield strategy.finding(path, allowed)
+
+
+def _outcome_findings(strategy: Source, source: Source) -> Iterator[Finding]:
+    """Names that nearly are another outcome's: nobody would report them, and what hangs on them would never happen."""
+    rewarded = [path for path, _ in islice(items(strategy, ("objectives",)), _JUDGED)]
+    rewards = [strategy.value((*path, "reward", "outcome")) for path in rewarded]
+    known = [*_USUAL_OUTCOMES, *(kind for kind in rewards if isinstance(kind, str))]
+    named: list[tuple[Path, object, bool]] = []
+    if source is strategy:
+        named += [((*path, "reward", "outcome"), kind, False) for path, kind in zip(rewarded, rewards, strict=True)]
+        named += [(at, at[-1], True) for path in rewarded for at, _ in items(strategy, (*path, "penalties"))]
+        metrics = [(*path, "outcome") for path, _ in items(strategy, ("guardrail_metrics",))]
+        named += [(path, strategy.value(path), False) for path in metrics]
+    lists = ("channels",) if source is strategy else ("messages",)
+    for path in [(*path, "cost") for path, _ in items(source, lists)]:
+        cost = piece(CostPerEvent, source, path)
+        if isinstance(cost, Cost) and cost.event != DECISION:
+            named.append((path, cost.event, False))
+    for path, kind, on_key in named[: 10 * _JUDGED]:
+        if not isinstance(kind, str) or kind in known or not re.match(fields.KIND_PATTERN, kind):
+            continue
+        if close := get_close_matches(kind, known, n=1, cutoff=_TOO_CLOSE):
+            allowed = f'one name for one outcome (did you mean "{close[0]}"?), or a name less like that one'
+            yield source.finding(path, allowed, on_key=on_key)
 
 
 def _metric_findings(strategy: Source) -> Iterator[Finding]:
@@ -148,19 +211,21 @@ def _budget_findings(strategy: Source, source: Source) -> Iterator[Finding]:
     if twice_said is not None and twice_said in budget:
         yield source.finding((*here, twice_said), f"one limit a {budget['per']}: total is one already", on_key=True)
     amounts = {key: piece(MoneyAbove0, source, (*here, key)) for key in _MONEY_KEYS}
-    if "per" in budget:
-        del amounts["total"]
-    yield from _not_larger(source, here, amounts)
-    yield from _not_larger(source, (*here, "sends"), {key: source.value((*here, "sends", key)) for key in _MONEY_KEYS})
+    yield from _not_larger(source, here, amounts, budget.get("per"))
+    sends = {key: source.value((*here, "sends", key)) for key in _MONEY_KEYS}
+    yield from _not_larger(source, (*here, "sends"), sends)
 
 
-def _not_larger(source: Source, here: Path, limits: Mapping[str, Any]) -> Iterator[Finding]:
+def _not_larger(source: Source, here: Path, limits: Mapping[str, Any], per: object = None) -> Iterator[Finding]:
     """A limit for a shorter time that is larger than one for a longer time can never be reached."""
     amounts = {key: limit.amount if isinstance(limit, Money) else limit for key, limit in limits.items()}
-    known = [key for key in ("daily", "monthly", "total") if isinstance(amounts.get(key), int)]
+    by_time = _BY_TIME.get(per if isinstance(per, str) else None, ())
+    known = [key for key in by_time if isinstance(amounts.get(key), int)]
     for shorter, longer in pairwise(known):
         if amounts[shorter] > amounts[longer]:
-            allowed = f"at most {limits[longer]}, the {longer} limit"
+            allowed = (
+                f"at most {limits[longer]}, the {longer} limit{f' per {per}' if longer == 'total' and per else ''}"
+            )
             yield source.finding((*here, shorter), allowed)
 
 
@@ -168,8 +233,8 @@ def _currency_findings(strategy: Source, source: Source, path: Path) -> Iterator
     found = piece(CostPerEvent, source, path)
     money = found.money if isinstance(found, Cost) else found
     money = money or piece(MoneyAbove0, source, path)
-    currency = strategy.value(("currency",))
-    if isinstance(money, Money) and isinstance(currency, str) and money.currency != currency:
+    currency = piece(fields.Currency, strategy, ("currency",))
+    if isinstance(money, Money) and currency and money.currency != currency:
         yield source.finding(path, f"an amount in {currency}, the currency of {strategy.file}")
 
 
@@ -203,11 +268,12 @@ def _without_pacing(campaign: Source) -> Budget | None:
 
 
 def _dearest_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
-    """A limit below what one message can cost lets nothing out."""
+    """A limit below what one message can cost lets nothing out, or never that message."""
     channel = piece(CostPerEvent, strategy, ("channels", str(campaign.value(("channel",))), "cost"))
     base = channel.money.amount if isinstance(channel, Cost) else 0
     costs = [piece(CostPerEvent, campaign, (*path, "cost")) for path, _ in items(campaign, ("messages",))]
-    cheapest = base + min((c.money.amount if isinstance(c, Cost) else 0 for c in costs), default=0)
+    amounts = [base + (cost.money.amount if isinstance(cost, Cost) else 0) for cost in costs]
+    cheapest = min(amounts, default=0)
     for source in (strategy, campaign):
         for key in _MONEY_KEYS:
             limit = piece(MoneyAbove0, source, ("budget", key))
@@ -215,13 +281,21 @@ def _dearest_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
                 least = Money(cheapest, limit.currency)
                 allowed = f"{least} or more: what one message of campaign {campaign.value(('campaign',))} can cost"
                 yield source.finding(("budget", key), allowed)
+            for index, amount in enumerate(amounts):
+                if isinstance(limit, Money) and cheapest <= limit.amount < amount:
+                    most = Money(limit.amount - base, limit.currency)
+                    place = f"{key} in {source.file} on line {source.values['budget', key].line}"
+                    allowed = f"at most {most}, or more budget: {place} never lets this message out"
+                    yield campaign.finding(("messages", index, "cost"), allowed)
 
 
 def _rollout_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
     stages = list(items(campaign, ("rollout",)))
     before = 0.0
-    has_metrics = bool(strategy.value(("guardrail_metrics",)))
+    metrics = ("guardrail_metrics",)
+    has_metrics = stands(strategy, metrics) and strategy.value(metrics) != []
     for path, _ in stages:
+        yield from twice(campaign, items(campaign, (*path, "requires")))
         stage = piece(RolloutStage, campaign, path)
         if stage is None:
             continue
@@ -237,7 +311,7 @@ def _rollout_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
         elif "no_guardrail_breach" in stage.requires and not has_metrics:
             allowed = f"approval, or guardrail_metrics in {strategy.file}: without them nothing can be breached"
             yield campaign.finding((*path, "requires"), allowed)
-    if stages and campaign.value((*stages[0][0], "share")) != 1 and ("control",) not in campaign.keys:
+    if stages and campaign.value((*stages[0][0], "share")) != 1 and not stands(campaign, ("control",)):
         allowed = "this key, as the rollout leaves recipients out: nothing, or the message they get meanwhile"
         yield campaign.finding(("control",), allowed)
 
@@ -247,6 +321,6 @@ def _window_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
     quiet = piece(fields.Window, strategy, place)
     for path, _ in items(campaign, ("targetings",)):
         window = piece(fields.Window, campaign, (*path, "send_window"))
-        if quiet and window and window.within(quiet):
-            allowed = f"hours outside the quiet hours {quiet} of {one_of([str(place[1])]).removeprefix('one of: ')}"
+        if quiet and not quiet.lasts_all_day and window and window.within(quiet):
+            allowed = f"hours outside the quiet hours {quiet} of {shortened(place[1])}"
             yield campaign.finding((*path, "send_window"), allowed)

@@ -93,7 +93,7 @@ class GuardrailMetric(Document):
     """A rate that must stay low, whatever the objective gains."""
 
     outcome: OutcomeKind = Field(description="kind of the outcome that is watched, such as unsubscribed")
-    at_most: Annotated[Number, Field(gt=0, le=0.5)] = Field(
+    at_most: Annotated[Number, Field(ge=1e-6, le=0.5)] = Field(
         description="largest share of exposed decisions with such an outcome, such as 0.005"
     )
     confidence: Annotated[Number, Field(gt=0.5, lt=1)] = Field(

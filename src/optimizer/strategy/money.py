@@ -10,7 +10,9 @@ from typing import Annotated, Any, Final
 from pydantic import PlainValidator, WithJsonSchema
 
 from optimizer.domain.micros import micros
+from optimizer.strategy.currencies import WITH_THOUSANDTHS
 from optimizer.strategy.fields import KIND_PATTERN, not_allowed
+from optimizer.strategy.slips import money_meant
 
 DECISION: Final = "decision"  # a cost that is due whenever a variant is chosen
 
@@ -19,6 +21,9 @@ _EVENT_OF: Mapping[str, str] = {"delivery": "delivered", "open": "opened", "clic
 
 _AMOUNT = re.compile(r"(\d{1,9}(?:\.\d{1,6})?) ?([A-Z]{3})(?: per ([a-z][a-z0-9_]{0,47}))?", re.ASCII)
 _NUMBER = re.compile(r"\d{1,9}(?:\.\d{1,6})?", re.ASCII)
+_TWO_READINGS = re.compile(
+    r"([1-9]\d{0,2})\.(\d{3}) ?[A-Z]{3}\Z", re.ASCII
+)  # thousands in Europe, a fraction in America
 _EXAMPLES = '"9.99 USD" or {amount: "9.99", currency: USD}'
 
 
@@ -58,13 +63,22 @@ def _money(written: object) -> Money:
             written = f"{amount} {currency}"
     if isinstance(written, str) and (match := _AMOUNT.fullmatch(written)) and match[3] is None:
         return Money(micros(match[1]), match[2])
-    raise not_allowed(f"an amount with its currency, such as {_EXAMPLES}")
+    raise not_allowed(f"an amount with its currency{_no_minus(written)}, such as {_examples(written)}")
+
+
+def _examples(written: object) -> str:
+    """How amounts are written; the one that was meant, when somebody can tell."""
+    meant = money_meant(written)
+    return f'"{meant.partition(" per ")[0]}"' if meant else _EXAMPLES
 
 
 def _budget_money(written: object) -> Money:
     money = _money(written)
     if money.amount == 0:
         raise not_allowed(f"an amount above zero, such as {_EXAMPLES}")
+    if (parts := _TWO_READINGS.match(str(written))) and money.currency not in WITH_THOUSANDTHS:
+        more, less = f"{parts[1]}{parts[2]}", f"{parts[1]}.{parts[2][:2]}"
+        raise not_allowed(f'an amount that has one reading: "{more} {money.currency}" or "{less} {money.currency}"')
     return money
 
 
@@ -74,7 +88,14 @@ def _cost(written: object) -> Cost:
         return Cost(Money(micros(match[1]), match[2]), _EVENT_OF.get(event, event))
     if isinstance(written, dict):
         return Cost(_money(written), DECISION)
-    raise not_allowed('an amount per event, such as "0.0008 USD per decision", "0.02 USD per click", "5 USD per visit"')
+    meant = money_meant(written)
+    examples = f'"{meant}"' if meant else '"0.0008 USD", "0.02 USD per click" or "5 USD per visit"'
+    what = f"the amount for one{_no_minus(written)}, and the event that makes it due unless it is the send"
+    raise not_allowed(f"{what}: {examples}")
+
+
+def _no_minus(written: object) -> str:
+    return " and without a minus sign" if str(written).lstrip().startswith(("-", "\u2212")) else ""
 
 
 _MONEY_SCHEMA: dict[str, Any] = {

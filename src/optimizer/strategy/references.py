@@ -4,6 +4,7 @@ They read the documents as written, and parse only the piece they judge. So a mi
 does not hide what is wrong here, and every mistake is reported at once.
 """
 
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from math import ceil, floor
@@ -19,13 +20,17 @@ from optimizer.strategy.limit_findings import campaign_limit_findings, capacity_
 from optimizer.strategy.pieces import ids, items, n_variants, piece, twice, unknown
 from optimizer.strategy.rules import Test, accepted, covers, is_empty
 from optimizer.strategy.source import Path, Source, shortened
-from optimizer.strategy.wording import meant, numeral, one_of, span
+from optimizer.strategy.wording import meant, numeral, one_of, span, stands
 
 _OPERATORS = {
     "category": ("is", "in", "not_in"),
     "number": ("at_least", "at_most", "above", "below", "equals"),
     "boolean": ("is",),
 }
+
+
+_SIGNS = {">=": "at_least", "<=": "at_most", "≥": "at_least", "≤": "at_most", ">": "above", "<": "below", "=": "equals"}
+_COMPARED = re.compile(rf"\s*({'|'.join(_SIGNS)})=?\s*(-?\d{{1,12}}(?:\.\d{{1,6}})?)\s*\Z", re.ASCII)
 
 
 def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> Iterator[Finding]:
@@ -145,7 +150,7 @@ def _serves_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
 
 def _holdout_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
     held_out = [piece(Holdout, source, ("holdout",)) for source in (campaign, strategy)]
-    if any(holdout and holdout.share > 0 for holdout in held_out) and ("control",) not in campaign.keys:
+    if any(holdout and holdout.share > 0 for holdout in held_out) and not stands(campaign, ("control",)):
         whose = "the campaign" if held_out[0] and held_out[0].share > 0 else strategy.file
         yield campaign.finding(
             ("control",),
@@ -281,4 +286,12 @@ def _fits(declared: Attribute, value: Any) -> bool:
 def _values_of(declared: Attribute, value: Any) -> str:
     if isinstance(declared, CategoryAttribute):
         return one_of(declared.values, value)
-    return span(declared.minimum, declared.maximum) if isinstance(declared, NumberAttribute) else "true or false"
+    if isinstance(declared, NumberAttribute):
+        return span(declared.minimum, declared.maximum) + _comparison(value)
+    return "true or false"
+
+
+def _comparison(value: Any) -> str:
+    """How ``>= 90`` is written."""
+    match = _COMPARED.match(value) if isinstance(value, str) else None
+    return f", as in {{{_SIGNS[match[1]]}: {match[2]}}}" if match else ""

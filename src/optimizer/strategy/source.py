@@ -22,6 +22,7 @@ from ruamel.yaml.events import (
 
 from optimizer.errors import Finding
 from optimizer.strategy.scalars import resolved
+from optimizer.strategy.yaml_advice import advice
 
 Path = tuple[str | int, ...]
 
@@ -33,21 +34,6 @@ THE_FILE = "the file"  # stands for the key of a finding about a document as a w
 _SHOWN = 60
 # YAML's printable characters; whatever else a text holds, no screen would show.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-# What the parser says, and what its reader should do about it; the first that matches counts.
-_ADVICE = (
-    ("mapping values are not allowed", 'one "key: value" per line; text that holds ": " goes in quotes'),
-    ("could not find expected ':'", 'a key, a colon and a space, as in "subject: Hello"'),
-    ("expected <block end>", "indentation that lines up with the lines above"),
-    ("expected the node content", "a value, or text in quotes"),
-    ("scanning a quoted scalar", "a closing quote"),
-    ("escape", "text in single quotes, or a backslash written twice"),
-    ("expected ',' or", "a comma between items and a closing bracket"),
-    ("found character '\\t'", "spaces; a tab stands here"),
-    ("cannot start any token", "text in quotes when it begins with @, ` or %"),
-    ("document start", "one document that begins with a key"),
-    ("sequence entries are not allowed", 'a list whose items each begin a line with "- "'),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,24 +176,27 @@ class _Reading:
         except _Stopped:
             return False
         except MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            place = Place(mark.line + 1, mark.column + 1, mark.index, mark.index) if mark else self.position
-            self._find(place, self._advice(str(error), place), found=self._rest_of_line(place))
+            place = self._place_of(error)
+            if not any(finding.line == place.line for finding in self.findings):  # of which this is the echo
+                line = self.text[self.text.rfind("\n", 0, place.start) + 1 : place.start + 1]
+                self._find(place, advice(str(error), line), found=self._rest_of_line(place))
             return False
         except Exception:  # the scanner lets through what Python says of, for one, the escape "\UFFFFFFFF"
             self._find(self.position, "well-formed YAML", found=self._rest_of_line(self.position))
             return False
         return True
 
+    def _place_of(self, error: MarkedYAMLError) -> Place:
+        last = self.text[self.position.start : self.position.end]
+        if last[:1] in ("'", '"') and "\n" in last and "found '<scalar>'" in str(error):
+            return self.position  # the quote that was not closed, rather than the next one, which closed it
+        is_open = "quoted scalar" in str(error.context)
+        mark = error.context_mark if is_open else error.problem_mark or error.context_mark
+        return Place(mark.line + 1, mark.column + 1, mark.index, mark.index) if mark else self.position
+
     def _rest_of_line(self, place: Place) -> str:
         rest = self.text[place.start : place.start + 4 * _SHOWN].splitlines()
         return (shortened(rest[0]) if rest else "") or "the end of the line"
-
-    def _advice(self, problem: str, place: Place) -> str:
-        line = self.text[self.text.rfind("\n", 0, place.start) + 1 : place.start + 1]
-        if "\t" in line[: len(line) - len(line.lstrip()) + 1]:
-            return "spaces at the start of a line; a tab is not allowed there"
-        return next((advice for said, advice in _ADVICE if said in problem), "well-formed YAML")
 
     def _find(self, place: Place, allowed: str, path: Path | None = None, found: str = "") -> None:
         found = found or shortened(self.text[place.start : place.end]) or "nothing"
@@ -245,11 +234,15 @@ class _Reading:
         if refusal:
             self._find(place, refusal[0], frame.path, refusal[1])
         if isinstance(event, CollectionStartEvent):
-            self._find(place, "text as a key", frame.path, "a list or mapping as a key")
+            braces = self.text[place.start - 1 : place.end] == "{{"
+            mend = "text in quotes, as it begins with {{" if braces else "text as a key"
+            self._find(place, mend, frame.path, "a list or mapping as a key")
             self._open(event, place, None, is_key=True)
         elif isinstance(event, ScalarEvent):
             self.last_end = place.end
             allowed = self._allowed_key(frame.path, filled, event)
+            if allowed and (decimal := re.search(r"\d+,\Z", self.text[: place.start][-9:])) and event.value.isdigit():
+                allowed = f"a decimal point: {decimal[0][:-1]}.{event.value}"
             if allowed:
                 shown = frame.path is not None and not _UNPRINTABLE.search(event.value)
                 self._find(place, allowed, (*(frame.path or ()), event.value) if shown else None)
@@ -304,7 +297,7 @@ class _Reading:
         value = resolved(event.value) if event.implicit[0] else event.value
         if isinstance(value, str) and _UNPRINTABLE.search(value):
             self._refuse(place, path, "text of visible characters")
-        if value is None:
+        if value is None and path is not None:
             self._refuse(place, path, "a value after it, or no such key" if path else "keys and values")
         return value
 

@@ -1,47 +1,102 @@
 """pydantic's errors in a marketer's words: one table, so that no jargon leaks."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from optimizer.errors import Finding
 from optimizer.strategy import audience, brand, documents, fields, limits
+from optimizer.strategy.slips import zone_meant
 from optimizer.strategy.source import Path, Source, shortened
 
 _LISTED = 12
+_INPUT = "input"
+_A_NUMBER = re.compile(r"(?P<number>-?\d{1,12}(?:[.,]\d{1,6}|(?:,\d{3})+)?) ?(?P<percent>%)?\Z", re.ASCII)
+_THOUSANDS = re.compile(r"-?[1-9]\d{0,2}(?:,\d{3})+\Z", re.ASCII)
 _AN_ID = "a short id of lower-case letters, digits, '.', '_' and '-' (at most 48), such as ten-percent"
 
 _PATTERNS = {
     fields.ID_PATTERN: _AN_ID,
     fields.KIND_PATTERN: "a name of lower-case letters, digits and '_' (at most 48), such as purchase",
     fields.FIELD_PATTERN: "a name of letters, digits, '.', '_' and '-' (at most 48), such as template_id",
-    fields.CURRENCY_PATTERN: "an ISO 4217 code of three capital letters, such as USD",
     fields.WORDS_PATTERN: "text that is not blank",
 }
 
 # What is allowed instead, by pydantic's type of error and the details it gives.
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     fields.ALLOWED: lambda details: details["allowed"],
-    "string_type": lambda _: 'text; put a number or true/false in quotes to make it text, as in "10"',
-    "string_pattern_mismatch": lambda details: _PATTERNS[details["pattern"]],
+    "string_type": lambda details: f"text; a number or true/false goes in quotes{_as_text(details[_INPUT])}",
+    "string_pattern_mismatch": lambda details: _PATTERNS[details["pattern"]] + _renamed(**details),
     "string_too_long": lambda details: f"at most {details['max_length']:,} characters",
-    "float_type": lambda _: "a number, without quotes",
+    "time_zone": lambda details: f"an IANA time zone, such as America/New_York or UTC{_zone(details[_INPUT])}",
+    "float_type": lambda details: f"a number, without quotes{_as_number(details[_INPUT])}",
     "finite_number": lambda _: "a number that is not infinite",
     "bool_type": lambda _: "true or false",
-    "literal_error": lambda details: f"one of: {details['expected'].replace(' or ', ', ').replace(chr(39), '')}",
-    "int_type": lambda _: "a whole number, without quotes",
-    "less_than": lambda details: f"a number below {numeral(details['lt'])}",
+    "literal_error": lambda details: one_of(re.findall(r"'([^']*)'", details["expected"]), details[_INPUT]),
+    "int_type": lambda details: f"a whole number in digits, without quotes{_as_number(details[_INPUT])}",
+    "less_than": lambda details: f"a number below {numeral(details['lt'])}{_as_share(details['lt'], details[_INPUT])}",
     "greater_than": lambda details: f"a number above {numeral(details['gt'])}",
     "greater_than_equal": lambda details: f"a number of {numeral(details['ge'])} or more",
-    "less_than_equal": lambda details: f"a number of {numeral(details['le'])} or less",
-    "tuple_type": lambda _: 'a list: [first, second], or lines that each begin with "- "',
+    "less_than_equal": lambda details: (
+        f"a number of {numeral(details['le'])} or less{_as_share(details['le'], details[_INPUT])}"
+    ),
+    "tuple_type": lambda details: f'a list: {_as_list(details[_INPUT])}, or lines that each begin with "- "',
     "dict_type": lambda _: "names and values: {name: value}, or one name: value per line",
     "too_short": lambda details: f"at least {details['min_length']} of them, or no such key",
     "too_long": lambda details: f"at most {details['max_length']:,} of them",
 }
+
+
+def _as_text(written: object) -> str:
+    return f', as in "{shortened(str(written))}"' if isinstance(written, int | float) and written is not True else ""
+
+
+def _as_list(written: object) -> str:
+    return (
+        f"[{shortened(written)}]"
+        if isinstance(written, str) and not set(written) & set("[]{}\n")
+        else "[first, second]"
+    )
+
+
+def _as_number(written: object) -> str:
+    """The number that a text such as ``"0.1"``, ``0,1``, ``10 %`` or ``200,000`` stands for."""
+    match = _A_NUMBER.match(written) if isinstance(written, str) else None
+    if match is None:
+        return ""
+    if match["percent"]:
+        share = numeral(round(float(match["number"].replace(",", ".")) / 100, 6))
+        return f" or %: {share} for {match['number']} %"
+    text = match["number"]
+    return ": " + (text.replace(",", "") if _THOUSANDS.match(text) else text.replace(",", "."))
+
+
+def _as_share(limit: float, written: object) -> str:
+    """How a share is written, for whoever wrote it as per cent."""
+    if limit <= 1 and isinstance(written, int | float) and 1 < written <= 100:
+        return f", as a share: {numeral(round(written / 100, 6))} for {numeral(written)} %"
+    return ""
+
+
+def _renamed(input: object, pattern: str, **_: object) -> str:
+    """A name close to what was written that keeps to the pattern."""
+    letters = str(input) if pattern == fields.FIELD_PATTERN else str(input).lower()
+    for between in "-_":
+        name = re.sub(r"[^A-Za-z0-9._-]+", between, letters).strip("-_.")
+        if re.match(pattern, name):
+            return f' (did you mean "{name}"?)'
+    return ""
+
+
+def stands(source: Source, path: Path) -> bool:
+    """Whether a key is there, be it empty or misspelt: then it has a finding of its own."""
+    around = source.value(path[:-1])
+    names = around if isinstance(around, dict) else {}
+    return path in source.keys or any(meant(name, [str(path[-1])]) for name in names)
 
 
 def meant(written: str, candidates: Iterable[str]) -> str | None:
@@ -73,7 +128,9 @@ def one_of(candidates: Iterable[str], written: object = None) -> str:
 def numeral(number: float) -> str:
     """A number as people write it: 500 rather than 500.0."""
     whole = float(number).is_integer() and abs(number) < 1e15
-    return f"{number:.0f}" if whole else repr(number)
+    if whole:
+        return f"{number:.0f}"
+    return f"{number:.9f}".rstrip("0") if 1e-9 < abs(number) < 1e-3 else repr(number)
 
 
 def span(low: float | None, high: float | None) -> str:
@@ -147,21 +204,27 @@ def _allowed(details: ErrorDetails, path: Path, source: Source, models: Mapping[
     kind = details["type"]
     parent = models.get(id(source.value(path[:-1])))
     if kind == "missing" and parent:
-        return f"this key, which is required: {_description(parent, str(path[-1]))}"
+        return f"this key, which is required: {_description(parent, str(path[-1]))}{_choices(parent, str(path[-1]))}"
     if kind == "extra_forbidden" and parent:
         return one_of(parent.keys(), path[-1])
     if kind == "attribute_type":
         return one_of(audience.ATTRIBUTE_TYPES, source.value(path)) + ", as in {type: boolean}"
-    if kind == "time_zone":
-        written = source.value(path)
-        guess = closest(written, fields.time_zones()) if isinstance(written, str) else ""
-        return f"an IANA time zone, such as America/New_York or UTC{guess}"
     if kind == "model_type":
         model = _model(details["ctx"]["class_name"])
         keys = f"keys and values, from: {', '.join(model.keys())}"
+        keys += _with_keys(model, source.value(path))
         return f"{model.short_form}, or {keys}" if model.short_form else keys
+    if kind == "string_type" and isinstance(details["input"], bool) and parent and isinstance(path[-1], str):
+        return f"text: {_description(parent, str(path[-1]))}"
     words = _WORDS.get(kind)
-    return words(details.get("ctx", {})) if words else "another value"
+    return words({**details.get("ctx", {}), _INPUT: details["input"]}) if words else "another value"
+
+
+def _zone(written: object) -> str:
+    if not isinstance(written, str):
+        return ""
+    known = zone_meant(written, fields.time_zones())
+    return f' (did you mean "{known}"?)' if known else closest(written, fields.time_zones())
 
 
 def _model(name: str) -> type[fields.Document]:
@@ -172,3 +235,19 @@ def _model(name: str) -> type[fields.Document]:
 
 def _description(model: type[fields.Document], key: str) -> str:
     return next(entry.description or key for name, entry in model.model_fields.items() if (entry.alias or name) == key)
+
+
+def _choices(model: type[fields.Document], key: str) -> str:
+    """The words a key may have, when there are only some."""
+    annotations = {entry.alias or name: entry.annotation for name, entry in model.model_fields.items()}
+    words = get_args(annotations[key]) if get_origin(annotations[key]) is Literal else ()
+    return f"; one of: {', '.join(words)}" if len(words) > 1 else ""
+
+
+def _with_keys(model: type[fields.Document], written: object) -> str:
+    """How one value is written with the key it belongs to."""
+    needed = [entry.alias or name for name, entry in model.model_fields.items() if entry.is_required()]
+    key = needed[0] if len(needed) == 1 else model.keys()[0] if len(model.keys()) == 1 else ""
+    if not key or isinstance(written, bool | list | dict) or written in ("none", "no"):
+        return ""
+    return f", as in {{{key}: {shortened(str(written))}}}"

@@ -170,7 +170,7 @@ OneOrMany = Annotated[
 class ProfileIn(_In):
     """What is known of a recipient; replaces what was known before."""
 
-    attributes: AttributesIn = Field(default_factory=dict)
+    attributes: AttributesIn
     consent: ConsentIn = Field(default_factory=dict)
     time_zone: TimeZoneIn | None = None
 

@@ -19,7 +19,7 @@ def test_a_higher_price_never_costs_more(one: float, other: float, costs: list[f
 
 
 def test_without_a_price_every_decision_costs_what_its_variants_do() -> None:
-    assert spend_per_decision(POSTERIOR, 0.0, np.full(3, 0.02), EVERYONE, 0.1, 0.6).tolist() == [0.02, 0.02]
+    assert spend_per_decision(POSTERIOR, 0.0, np.full(3, 0.02), EVERYONE, 0.1, 0.6) == pytest.approx([0.02, 0.02])
 
 
 def test_a_richer_segment_is_sent_more_at_the_same_price() -> None:
@@ -29,7 +29,7 @@ def test_a_richer_segment_is_sent_more_at_the_same_price() -> None:
 
 def test_nobody_eligible_costs_nothing() -> None:
     eligible = np.array([[False] * 3, [True] * 3])
-    assert spend_per_decision(POSTERIOR, 0.0, np.full(3, 0.02), eligible, 0.0, 1.0).tolist() == [0.0, 0.02]
+    assert spend_per_decision(POSTERIOR, 0.0, np.full(3, 0.02), eligible, 0.0, 1.0) == pytest.approx([0.0, 0.02])
 
 
 def test_costs_may_differ_between_segments() -> None:

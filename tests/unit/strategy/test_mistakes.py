@@ -63,7 +63,7 @@ IN_CAMPAIGN = [
     ("channel: email\n", "", "1:1", "channel", "nothing", "required"),
     ("starts: 2026-12-01", "starts: 2027-12-01", "7:7", "ends", "2027-01-15", "after 2027-12-01"),
     ("starts: 2026-12-01", "starts: 1 December", "6:9", "starts", "1 December", "such as 2026-12-01"),
-    ("starts: 2026-12-01", "starts: 2026-02-30", "6:9", "starts", "2026-02-30", "such as 2026-12-01"),
+    ("starts: 2026-12-01", "starts: 2026-02-30", "6:9", "starts", "2026-02-30", "such as 2026-02-28: February 2026 has 28 days"),
     ("starts: 2026-12-01", "starts: 20261201", "6:9", "starts", "20261201", "such as 2026-12-01"),
     ("starts: 2026-12-01", "starts: 2026-12-01T09:00:00", "6:9", "starts", "2026-12-01T09:00:00", "its offset"),
     ('    subject: "We', '    subjct: "We', "10:5", "messages[0].subjct", "subjct", 'did you mean "subject"?'),

@@ -96,7 +96,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_not_move_columns() -> None:
         ("a:\n\tb: 1\n", "2:1", "a tab is not allowed"),
         ("a:\n  b: 1\n \tc: 1\n", "3:2", "a tab is not allowed"),
         ("a: b: c\n", "1:5", "in quotes"),
-        ("a: 'b\n", "2:1", "closing quote"),
+        ("a: 'b\n", "1:4", "closing quote"),
         ("a: [b\n", "2:1", "closing bracket"),
         ("a: 1\n  b: 2\n", "2:4", "per line"),
         ("a: x\nb\nc: y\n", "3:1", "a colon"),
