@@ -38,7 +38,11 @@ def budget_at_random(chance: Random, *, paced: bool) -> dict[str, Any]:
     if money["total"] and chance.random() < 0.3:
         per = chance.choice(["day", "month"])
         money |= {"per": per, {"day": "daily", "month": "monthly"}[per]: None}
-    sends = {"daily": rarely(chance, 2, 4), "monthly": rarely(chance, 6), "total": rarely(chance, 8, 15)}
+    sends = {
+        "daily": rarely(chance, 2, 4, one_in=6),
+        "monthly": rarely(chance, 6, one_in=8),
+        "total": rarely(chance, 8, 15, one_in=8),
+    }
     written = _without_nothing({**money, "sends": _without_nothing(sends)})
     if paced and (money["daily"] or money["monthly"]):
         written |= _without_nothing({"pacing": rarely(chance, "even", "front", one_in=2)})
@@ -59,8 +63,8 @@ def channel_at_random(chance: Random) -> dict[str, Any]:
 def contact_rule_at_random(chance: Random) -> dict[str, Any]:
     return _without_nothing(
         {
-            "at_most": chance.randint(1, 3),
-            "per": chance.choice(["PT12H", "P1D", "P7D"]),
+            "at_most": chance.choice([1, 2, 2, 3]),
+            "per": chance.choice(["PT12H", "P1D", "P1D", "P7D"]),
             "channels": rarely(chance, ["email"], ["sms"], ["email", "sms"], one_in=2),
         }
     )
@@ -87,7 +91,7 @@ def strategy_at_random(chance: Random) -> dict[str, Any]:
             "contact_policy": [contact_rule_at_random(chance) for _ in range(n_rules)],
             "brand": rarely(chance, {"banned_phrases": ["risk-free"]}, one_in=2),
             "budget": budget_at_random(chance, paced=False),
-            "approval": {"required": chance.random() < 0.2},
+            "approval": {"required": chance.random() < 0.15},
             "holdout": {"share": chance.choice([0.0, 0.0, 0.2])},
             "review": rarely(
                 chance, {"every": "P7D", "when_overdue": "stop"}, {"every": "P1D", "when_overdue": "freeze"}
@@ -111,8 +115,8 @@ def campaign_at_random(chance: Random, name: str) -> dict[str, Any]:
             "campaign": name,
             "serves": "buy",
             "channel": chance.choice(["email", "sms"]),
-            "starts": rarely(chance, "2026-09-20", "2026-09-22"),
-            "ends": rarely(chance, "2026-09-25", "2026-10-20"),
+            "starts": rarely(chance, "2026-09-20", "2026-09-22", one_in=8),
+            "ends": rarely(chance, "2026-09-25", "2026-10-20", one_in=6),
             "messages": [
                 _without_nothing(
                     {"id": id_, "subject": words.get(id_, "Plain words"), "cost": rarely(chance, *costs, one_in=2)}

@@ -12,7 +12,7 @@ from optimizer.domain.micros import MICRO, units
 from optimizer.domain.reasons import Group
 from optimizer.domain.snapshot import Snapshot
 from optimizer.domain.statistics import Cell, Sums, penalty_metric, reward_metric
-from optimizer.engine.pricing import UNPRICED, Pricing
+from optimizer.engine.pricing import UNPRICED, Pricing, pace_differs
 from optimizer.engine.tactic import Tactic
 from optimizer.policy.beta_bernoulli import BetaPosterior, beta_posterior
 
@@ -85,7 +85,7 @@ def posterior_of(tactic: Tactic, evidence: Evidence, now: Instant) -> BetaPoster
 
 def differs(one: Snapshot, other: Snapshot) -> bool:
     """Whether two snapshots of a campaign would choose differently in a way worth keeping."""
-    if (one.price is None) != (other.price is None) or one.pace != other.pace:
+    if pace_differs(one, other):
         return True
     if one.config_hash != other.config_hash or one.strategy_version != other.strategy_version:
         return True

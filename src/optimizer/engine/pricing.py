@@ -22,6 +22,7 @@ from optimizer.policy.demand import highest_price, spend_per_decision
 from optimizer.policy.pacing import BudgetPeriod, Pace, carried_over, next_pace
 from optimizer.strategy.money import DECISION
 
+IMMATERIAL = 1e-3  # a price that moved by less would change nothing one could see
 Cells = Iterable[tuple[Cell, Sums]]
 
 
@@ -115,6 +116,14 @@ def pricing(
     return Pricing(pace.price, costs, asdict(pace))
 
 
+def pace_differs(one: Snapshot, other: Snapshot) -> bool:
+    """Whether the price moved, or traffic came that the next price depends on."""
+    if one.price is None or other.price is None or one.pace is None or other.pace is None:
+        return one.price != other.price
+    moved = abs(one.price - other.price) > IMMATERIAL * max(one.price, other.price)
+    return moved or any(_as_written(one.pace[name]) != _as_written(other.pace[name]) for name in ("spent", "decisions"))
+
+
 def expected_costs(tactic: Tactic, posterior: BetaPosterior, cells: Cells) -> NDArray[np.float64]:
     """What a decision is expected to cost, ``[S, A]``, in units of currency.
 
@@ -168,6 +177,10 @@ def _previous(before: Snapshot | None, tactic: Tactic, budget: BudgetPeriod) -> 
     """The pace to go on from; None at the very first and when segments have changed."""
     if before is None or before.pace is None or before.segment_ids != tactic.rules.segment_ids:
         return None
-    kept: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in before.pace.items()}
-    pace = Pace(**kept)
+    pace = Pace(**{name: _as_written(value) for name, value in before.pace.items()})
     return pace if pace.at >= budget.start else carried_over(pace, budget)
+
+
+def _as_written(kept: Any) -> Any:
+    """What a snapshot keeps of a pace, as the policy wrote it: storage gives lists back for tuples."""
+    return tuple(kept) if isinstance(kept, list) else kept

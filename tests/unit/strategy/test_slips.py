@@ -81,7 +81,7 @@ def test_a_date_with_several_readings_or_none_is_left_alone(written: object) -> 
         *(("9,99 EUR", "9.99 EUR"), ("50,000 USD", "50000 USD"), ("50.000,00 EUR", "50000.00 EUR")),
         *(("1.234.567 EUR", "1234567 EUR"), ("1,234.5 USD", "1234.5 USD"), ("0,008 USD", "0.008 USD")),
         *(("GBP 7", "7 GBP"), ("50k USD", "50000 USD"), ("2m usd", "2000000 USD"), ("-5 USD", "5 USD")),
-        *(("5 €", "5 EUR"), ("0.50 USD/purchase", "0.50 USD per purchase"), ("$2 a Site Visit", "2 USD per site_visit")),
+        *(("5€", "5 EUR"), ("0.50 USD/purchase", "0.50 USD per purchase"), ("$2 a Site Visit", "2 USD per site_visit")),
         *(({"amount": 0.04, "currency": "USD"}, "0.04 USD"), ({"amount": "5"}, "5 USD"), ({"value": 5}, "5 USD")),
         *(("999999k", "999999000 USD"), ("9999999k", None), ("5 USD per \u00e9t\u00e9", "5 USD")),
         *(("0.80 USD per 1000", None), ("$5 EUR", None), ("five", None), ("", None), (True, None), (None, None)),
