@@ -578,6 +578,16 @@ def test_a_new_limit_counts_what_has_matured_before_it(deployment: Any, make_hou
     assert dear(house, "gus").variant_id is None
 
 
+def test_what_matures_is_free_for_the_very_decision_that_finds_it(deployment: Any, make_house: Any) -> None:
+    house = make_house(deployment)
+    house.apply(documents('budget: {total: "0.10 USD"}'))
+    dear(house, "ann")
+    house.later(DAY)
+    assert dear(house, "bea").variant_id is None
+    house.later(1)
+    assert dear(house, "cat").variant_id == "dear"
+
+
 def test_what_costs_nothing_is_sent_even_above_a_limit_that_was_lowered(deployment: Any, make_house: Any) -> None:
     house = make_house(deployment)
     house.apply(documents('budget: {total: "5 USD"}'))

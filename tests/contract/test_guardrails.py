@@ -459,3 +459,18 @@ def test_an_explanation_shows_the_shares_before_and_after_each_rule(play: Play) 
     ]
     assert [step.shares["one"] for step in found.steps] == pytest.approx([1 / 3, 1 / 2, 1, 1, 1], abs=1e-6)
     assert found.commitment is not None
+
+
+def test_a_decision_without_a_draw_is_explained_rule_by_rule(play: Play) -> None:
+    house = play()
+    steer(house, steering.pause_variant, "two")
+    decision = house.decided("ann", excluded=("one",)).decision
+    assert decision.reason is Reason.NOTHING_ELIGIBLE
+    with house.deployment.store.reading() as ledger:
+        found = explain(ledger, house.deployment.live, decision.decision_id)
+    assert [(step.name, step.removed) for step in found.steps] == [
+        ("posterior", ()),
+        ("variant_paused", ("two",)),
+        ("excluded_by_caller", ("one",)),
+    ]
+    assert found.steps[-1].shares == {"one": 0.0, "two": 0.0}

@@ -15,6 +15,7 @@ from optimizer.cli.opening import opened
 from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, emit, examples, out, say
 
 if TYPE_CHECKING:
+    from optimizer.services.budgets import BudgetLine
     from optimizer.services.summaries import CampaignReport, Rate, SegmentReport
 
 
@@ -66,6 +67,10 @@ def _show(console: Console, report: CampaignReport) -> None:
     say(console, f"maximises {report.objective}: {report.objective_why or f'{report.reward_outcome} outcomes'}")
     if campaign.why:
         say(console, campaign.why, "dim")
+    if campaign.rollout_share < 1:
+        say(console, f"rollout: {percent(campaign.rollout_share)} of the recipients take part")
+    for line in campaign.budget:
+        say(console, f"budget of {_budget(line)}", "red" if line.exhausted else "")
     if campaign.awaiting_approval:
         say(console, f"awaiting approval: {', '.join(campaign.awaiting_approval)}", "yellow")
     rates = (rate for s in report.segments for rate in (*(v.rate for v in s.variants), s.holdout) if rate.trials)
@@ -77,6 +82,18 @@ def _show(console: Console, report: CampaignReport) -> None:
         console.print(_segment_table(segment, axis))
     outcomes = ", ".join(f"{n:,} {kind}" for kind, n in report.outcomes.items())
     say(console, f"outcomes in time: {outcomes or 'none yet'}")
+
+
+def _budget(line: BudgetLine) -> str:
+    """``campaign winback, 2026-12-01: 31.50 of 250.00 (4.00 reserved), 62 of 1,000 sends in use``."""
+    used, limit = line.reading, line.allowance
+    parts = []
+    if limit.money is not None:
+        reserved = f" ({used.reserved / 1e6:,.2f} reserved)" if used.reserved else ""
+        parts.append(f"{used.money / 1e6:,.2f} of {limit.money / 1e6:,.2f}{reserved}")
+    if limit.sends is not None:
+        parts.append(f"{used.sends:,} of {limit.sends:,} sends")
+    return f"{line.key.scope.replace(':', ' ')}, {line.key.period}: {', '.join(parts)} in use"
 
 
 def _segment_table(segment: SegmentReport, axis: Axis) -> Table:
@@ -95,6 +112,8 @@ def _segment_table(segment: SegmentReport, axis: Axis) -> Table:
         else:
             reason = variant.removed_by.replace("_", " ")
             table.add_row(Text(variant.variant_id, "dim"), "-", "-", successes, bar, f"{rate} · {reason}")
+    if segment.withheld >= 0.0005:  # else it would be shown as nothing
+        table.add_row(Text("withheld", "dim"), percent(segment.withheld), "", "", "", "kept for better contacts")
     table.add_section()
     table.add_row(Text("all of them", "dim"), "", "", *_rate_cells(segment.learning, axis))
     table.add_row(Text("holdout", "dim"), "", "", *_rate_cells(segment.holdout, axis))

@@ -37,13 +37,14 @@ class Step:
     withheld: float = 0.0
 
 
-def steps(table: AllocationTable, segment: int, blocked: Mapping[str, Block]) -> tuple[Step, ...]:
-    """Every step from the posterior to the draw.
+def steps(table: AllocationTable, segment: int, blocked: Mapping[str, Block], *, drawn: bool) -> tuple[Step, ...]:
+    """Every step from the posterior to the draw; where nothing was drawn, to what the last rule left.
 
     Args:
-        table: rows of the snapshot the draw was made from.
+        table: rows of the snapshot the draw was made from, or that was in force.
         segment: index of the segment.
         blocked: the rule that removed each variant that could not be chosen.
+        drawn: whether there was a draw.
     """
     snapshot, posterior = table.snapshot, table.posterior
     names = snapshot.variant_ids
@@ -61,6 +62,8 @@ def steps(table: AllocationTable, segment: int, blocked: Mapping[str, Block]) ->
             eligible = eligible & np.array([name not in removed for name in names])
             p_best = posterior.prob_best(segment, eligible)
             found.append(step(rule.value, p_best, removed))
+    if not drawn:
+        return tuple(found)
     if snapshot.price is None:
         floored = allocation(p_best, eligible, snapshot.floor, 1.0)
     else:

@@ -45,7 +45,8 @@ class Explanation:
     Attributes:
         price: what a unit of the budget had to earn; None where no budget was paced.
         withheld: probability with which nothing was sent, to keep budget for others.
-        steps: the shares before and after each guardrail, from the posterior to the draw.
+        steps: the shares before and after each guardrail, from the posterior to the draw; without a draw, to what the
+            last rule left. Empty outside the audience.
         commitment: what the decision used up; None when it sent nothing.
         u: where the draw fell in [0, 1): the hash of campaign, recipient and request.
         config_hash: of the snapshot; None when nothing was drawn.
@@ -90,10 +91,7 @@ def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
     decision = find_decision(ledger, decision_id)
     table = table_of(ledger, decision.snapshot_id)
     snapshot = None if table is None else table.snapshot
-    shares: tuple[Step, ...] = ()
-    if table is not None:
-        segment = table.snapshot.segment_ids.index(decision.segment_id or "")
-        shares = steps(table, segment, decision.blocked)
+    shares = _steps(decision, table or _in_force(ledger, decision), drawn=table is not None)
     chance = chances(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
     outcomes = ledger.outcomes.of([decision_id]).get(decision_id, [])
     return Explanation(
@@ -111,6 +109,19 @@ def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
         outcomes=tuple(sorted(outcomes, key=lambda o: (o.occurred_at, o.event_id))),
         assessment=assess(live.reward_rule(ledger, decision), decision, outcomes),
     )
+
+
+def _in_force(ledger: Ledger, decision: Decision) -> AllocationTable | None:
+    """Rows of the snapshot that was in force when a decision was made without a draw."""
+    snapshot = ledger.snapshots.as_of(decision.campaign_id, decision.decided_at)
+    return None if snapshot is None else AllocationTable(snapshot)
+
+
+def _steps(decision: Decision, table: AllocationTable | None, *, drawn: bool) -> tuple[Step, ...]:
+    if table is None or decision.segment_id not in table.snapshot.segment_ids:
+        return ()
+    segment = table.snapshot.segment_ids.index(decision.segment_id)
+    return steps(table, segment, decision.blocked, drawn=drawn)
 
 
 def _variants(decision: Decision, table: AllocationTable) -> tuple[VariantExplained, ...]:

@@ -60,11 +60,13 @@ class SegmentAllocation:
     Attributes:
         p_best: by variant id, posterior probability of being the best of those that may be chosen.
         allocation: by variant id, probability of being drawn.
+        withheld: probability of sending nothing, to keep scarce budget for contacts that are worth more.
     """
 
     segment_id: str
     p_best: dict[str, float]
     allocation: dict[str, float]
+    withheld: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,14 @@ class SegmentReport:
     """One segment.
 
     Attributes:
+        withheld: share of the decisions that send nothing, to keep scarce budget for others.
         learning: all variants of the learning group together.
         holdout: recipients kept on control, both holdouts together.
     """
 
     segment_id: str
     variants: tuple[VariantReport, ...]
+    withheld: float
     learning: Rate
     holdout: Rate
 
@@ -147,6 +151,7 @@ def current_allocation(ledger: Ledger, live: Live, campaign_id: str) -> tuple[st
                 segment_id,
                 dict(zip(tactic.variant_ids, row.p_best.tolist(), strict=True)),
                 dict(zip(tactic.variant_ids, row.allocation.tolist(), strict=True)),
+                row.withheld,
             )
         )
     return table.snapshot.snapshot_id, rows
@@ -263,7 +268,8 @@ def _segment_report(
         )
     holdout = [(cell, sums) for cell, sums in here if cell.group in HOLDOUTS]
     chosen = [(cell, sums) for cell, sums in learning if cell.variant_id not in {NOTHING, WITHHELD}]
-    return SegmentReport(segment_id, tuple(variants), _rate(_total(chosen, reward)), _rate(_total(holdout, reward)))
+    rates = (_rate(_total(cells_of, reward)) for cells_of in (chosen, holdout))
+    return SegmentReport(segment_id, tuple(variants), row.withheld, *rates)
 
 
 def _total(cells: Iterable[tuple[Cell, Sums]], metric: str) -> Sums:

@@ -4,6 +4,7 @@ import numpy as np
 import orjson
 import sqlalchemy as sa
 
+from optimizer.domain.instants import Instant
 from optimizer.domain.snapshot import Snapshot
 from optimizer.storage.rows import table_of, upsert
 from optimizer.storage.tables import SnapshotRow
@@ -45,6 +46,11 @@ class Snapshots:
         """The campaign's newest snapshot."""
         of_campaign = sa.select(_SNAPSHOTS).where(_SNAPSHOTS.c.campaign_id == campaign_id)
         return self._one(of_campaign.order_by(_SNAPSHOTS.c.number.desc()).limit(1))
+
+    def as_of(self, campaign_id: str, at: Instant) -> Snapshot | None:
+        """The campaign's newest snapshot at an instant."""
+        made = sa.and_(_SNAPSHOTS.c.campaign_id == campaign_id, _SNAPSHOTS.c.created_at <= at)
+        return self._one(sa.select(_SNAPSHOTS).where(made).order_by(_SNAPSHOTS.c.number.desc()).limit(1))
 
     def get(self, snapshot_id: str) -> Snapshot | None:
         """The snapshot with this id, e.g. ``winback:12``."""

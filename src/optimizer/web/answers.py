@@ -195,6 +195,7 @@ class SegmentAllocationOut(Out):
     segment: str
     p_best: dict[str, float]
     allocation: dict[str, float]
+    withheld: float = Field(description="Probability of sending nothing, to keep scarce budget for others.")
 
 
 class AllocationOut(Out):
@@ -232,6 +233,7 @@ class SegmentReportOut(Out):
 
     segment: str
     variants: list[VariantReportOut]
+    withheld: float = Field(description="Share that sends nothing, to keep scarce budget for others.")
     learning: RateOut
     holdout: RateOut
 

@@ -39,7 +39,10 @@ async def get_campaign(campaign_id: CampaignId, desk: TheDesk) -> Any:
 async def get_allocation(campaign_id: CampaignId, desk: TheDesk) -> Any:
     """How each segment's traffic is shared under the newest snapshot."""
     snapshot_id, rows = await desk.read(lambda ledger, live: current_allocation(ledger, live, campaign_id))
-    segments = [{"segment": row.segment_id, "p_best": row.p_best, "allocation": row.allocation} for row in rows]
+    segments = [
+        {"segment": row.segment_id, "p_best": row.p_best, "allocation": row.allocation, "withheld": row.withheld}
+        for row in rows
+    ]
     return json_answer({"campaign": campaign_id, "snapshot": snapshot_id, "segments": segments})
 
 

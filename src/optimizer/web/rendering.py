@@ -163,6 +163,7 @@ def report_json(report: CampaignReport) -> dict[str, Any]:
                     }
                     for variant in segment.variants
                 ],
+                "withheld": segment.withheld,
                 "learning": _rate_json(segment.learning),
                 "holdout": _rate_json(segment.holdout),
             }

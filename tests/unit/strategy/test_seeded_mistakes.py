@@ -113,7 +113,7 @@ def test_the_command_says_the_same(tmp_path: Path) -> None:
     for file, text in changed(SOUND, mistake).items():
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(text, encoding="utf-8")
-    command = [Path(sys.executable).with_name("optimizer"), "check", "--json", tmp_path]
+    command = [str(Path(sys.executable).with_name("optimizer")), "check", "--json", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 1, done.stderr
     answer = json.loads(done.stdout)

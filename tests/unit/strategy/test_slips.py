@@ -1,5 +1,6 @@
 import re
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,8 @@ from optimizer.strategy.fields import Currency, Span, Window, time_zones
 from optimizer.strategy.money import CostPerEvent, MoneyAbove0
 from optimizer.strategy.slips import currency_meant, date_advice, money_meant, span_meant, window_meant, zone_meant
 
-READ = {kind: TypeAdapter(kind) for kind in (Span, Window, CostPerEvent, MoneyAbove0, Currency)}
+KINDS = (Span, Window, CostPerEvent, MoneyAbove0, Currency)
+READ: dict[object, TypeAdapter[Any]] = {kind: TypeAdapter(kind) for kind in KINDS}
 
 numerals = st.text("0123456789.,' ", min_size=1, max_size=12)
 words = st.sampled_from(["", "$", "€", "USD", "usd", "euro", "k", " ", "-", "per", " per click", "/visit", "a"])
@@ -34,7 +36,8 @@ things = st.one_of(
     ("written", "meant"),
     [
         *(("7 days", "P7D"), ("1 week", "P7D"), ("two weeks", "P14D"), ("2w", "P14D"), ("week", "P7D")),
-        *(("an hour", "PT1H"), ("90 min", "PT90M"), ("12h", "PT12H"), ("Twelve Months", "P360D"), ("30-day", "P30D"), ("daily", "P1D")),
+        *(("an hour", "PT1H"), ("daily", "P1D")),
+        *(("90 min", "PT90M"), ("12h", "PT12H"), ("Twelve Months", "P360D"), ("30-day", "P30D")),
         *(("0 days", None), ("soon", None), ("P1M", None), (7, None), ("", None), ("fortnight days", None)),
     ],
 )  # fmt: skip
