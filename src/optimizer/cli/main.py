@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from optimizer import __version__
-from optimizer.cli import audit, demo, documents, keys, ledger, plan, report, serve, steering, suppressions
+from optimizer.cli import audit, demo, documents, explain, keys, ledger, plan, report, serve, steering, suppressions
 from optimizer.cli.terminal import Commands, examples
 
 app = typer.Typer(
@@ -46,7 +46,7 @@ def _root(
     pass
 
 
-for _module in (documents, plan, serve, report, steering, suppressions, audit, keys, ledger, demo):
+for _module in (documents, plan, serve, report, explain, steering, suppressions, audit, keys, ledger, demo):
     _module.add_to(app)
 
 
