@@ -5,8 +5,8 @@
   + InvalidRequest         a caller sent something that is not allowed; carries every finding
   + NotFound               the thing named does not exist
   + Conflict               the thing named exists in a state that forbids the change
-  + Contended              another worker was faster; the same transaction may succeed when it is tried again
   + Unavailable            the service cannot answer now; the same request may succeed later
+    + Contended            another worker was faster; the same transaction may succeed when it is tried again
   + ConfigurationError     settings or environment make it impossible to start
 """
 
@@ -88,16 +88,16 @@ class Conflict(OptimizerError):
     """The thing named exists in a state that forbids the change."""
 
 
-class Contended(OptimizerError):
-    """Another worker has just used what this transaction counted on; nothing was written, and it may try again."""
-
-
 class Unavailable(OptimizerError):
     """The service cannot answer now; nothing was written and the same request may succeed later."""
 
     def __init__(self, message: str, retry_after_seconds: int = 1) -> None:
         self.retry_after_seconds = retry_after_seconds
         super().__init__(message)
+
+
+class Contended(Unavailable):
+    """Another worker has just used what this transaction counted on; nothing was written, and it may try again."""
 
 
 class ConfigurationError(OptimizerError):

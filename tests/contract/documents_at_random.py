@@ -86,7 +86,9 @@ def strategy_at_random(chance: Random) -> dict[str, Any]:
                 }
             ],
             "attributes": {"country": {"type": "category", "values": ["US", "GB"]}, "first_name": {"type": "text"}},
-            "data": _without_nothing({"consent_required": rarely(chance, ["email"], ["sms"], ["email", "sms"])}),
+            "data": _without_nothing(
+                {"consent_required": rarely(chance, ["email"], ["sms"], ["email", "sms"], one_in=3)}
+            ),
             "channels": {"email": channel_at_random(chance), "sms": channel_at_random(chance)},
             "contact_policy": [contact_rule_at_random(chance) for _ in range(n_rules)],
             "brand": rarely(chance, {"banned_phrases": ["risk-free"]}, one_in=2),

@@ -81,6 +81,18 @@ WORKERS = st.integers(0, 1)
 WHICH = st.integers(0, 10_000)
 
 
+LAST_STRAWS = ("unsubscribed", "complained")
+
+
+def used(commitments: list[Any]) -> int:
+    """Money due or reserved, micro-units."""
+    return sum(one.most if one.open else one.settled for one in commitments)
+
+
+def n_sent(commitments: list[Any]) -> int:
+    return sum(not one.withdrawn for one in commitments)
+
+
 class PulledOutError(Exception):
     """The plug, in the middle of a transaction."""
 
@@ -100,6 +112,7 @@ class Guardrails(RuleBasedStateMachine):
         self.workers = [house, other]
         self.editions: dict[int, Edition] = {}
         self.version = 0
+        self.commitments_before: list[Any] = []
         self.latest = house.now
         self.n = 0
         self.answers: list[tuple[DecisionRequest, Any]] = []
@@ -166,10 +179,9 @@ class Guardrails(RuleBasedStateMachine):
     def report_again_or_reverse(self, which: int, worker: int, reverse: bool) -> None:
         recipient, report = self.reports[which % len(self.reports)]
         if reverse:
-            report = self.workers[0].report(
-                report.decision_id, "refund", occurred_at=report.occurred_at, reverses=report.event_id
-            )
-        self.tell(worker, [(recipient, report)])
+            self.undo(worker, recipient, report)
+        else:
+            self.tell(worker, [(recipient, report)])
 
     @rule(by=st.sampled_from([-10 * MINUTE, MINUTE, HOUR, HOUR, 5 * HOUR, DAY, 3 * DAY, 8 * DAY]))
     def the_clock_jumps(self, by: int) -> None:
@@ -232,20 +244,11 @@ class Guardrails(RuleBasedStateMachine):
 
     @rule(recipient=PEOPLE, off=st.sampled_from([True, True, False]))
     def put_on_the_list_or_take_off_it(self, recipient: str, off: bool) -> None:
-        change = suppressing.unsuppress if off else suppressing.suppress
-        with self.deployment.store.writing() as ledger:
-            change(ledger, self.deployment.live, [recipient], None, actor="me", note="asked", now=self.workers[0].now)
-        if off:
-            self.suppressed = {(name, channel) for name, channel in self.suppressed if name != recipient}
-        else:
-            self.suppressed.add((recipient, "*"))
+        self.change_the_list(recipient, off=off)
 
     @rule(recipient=PEOPLE, consent=st.sampled_from([{}, {"email": True}, {"sms": False, "email": True}]), zone=ZONES)
     def know_somebody(self, recipient: str, consent: dict[str, bool], zone: str | None) -> None:
-        with self.deployment.store.writing() as ledger:
-            profile = Profile({}, consent, zone)
-            put_profile(ledger, self.deployment.live, recipient, profile, self.workers[0].now)
-        self.consents[recipient], self.zones[recipient] = consent, zone
+        self.learn_of(recipient, consent, zone)
 
     @rule(asked=st.lists(ASKED, min_size=1, max_size=4), worker=WORKERS)
     def crash(self, asked: list[dict[str, Any]], worker: int) -> None:
@@ -275,9 +278,18 @@ class Guardrails(RuleBasedStateMachine):
         self.ask(chance.randrange(2), asked)
         served = [(request, answer.decision) for request, answer in self.answers[-30:] if answer.variant]
         for request, decision in chance.sample(served, min(len(served), chance.choice([0, 0, 1, 2]))):
-            kind = chance.choice(["purchase", "clicked", "delivered", "withdrawn", "bounced"])
+            kind = chance.choice(["purchase", "clicked", "delivered", "withdrawn", "bounced", *LAST_STRAWS])
             report = self.workers[0].report(decision.decision_id, kind, occurred_at=decision.decided_at + HOUR)
             self.tell(chance.randrange(2), [(request.recipient, report)])
+            if kind in LAST_STRAWS:
+                self.ask_person(request.recipient)
+                self.change_the_list(request.recipient, off=chance.random() < 0.7)
+            elif chance.random() < 0.2:
+                self.undo(chance.randrange(2), request.recipient, report)
+        if chance.random() < 0.1:
+            name = f"person-{chance.randrange(10)}"
+            self.learn_of(name, chance.choice([{}, {"email": False}, {"sms": False}]), chance.choice([None, "UTC"]))
+            self.ask_person(name)
 
     @precondition(lambda self: self.version)
     @invariant()
@@ -289,6 +301,27 @@ class Guardrails(RuleBasedStateMachine):
             assert reading.reserved == sum(c.most - c.settled for c in counted if c.open)
             assert reading.settled == sum(c.settled for c in counted)
             assert reading.sends == sum(not c.withdrawn for c in counted)
+
+    @precondition(lambda self: self.version)
+    @invariant()
+    def nothing_grows_beyond_a_limit(self) -> None:
+        """Not by late outcomes either. What is in use may be more than a limit only if that was lowered."""
+        commitments, _ = self.rows()
+        zone, limits = (
+            self.edition.zone,
+            {limit for name in self.edition.campaigns for limit in self.edition.limits(name)},
+        )
+        for scope, span, money, sends in limits:
+            for period in {label(span, one.at, zone) for one in commitments}:
+                now, before = (
+                    [one for one in some if self.counts_on(one, scope, span, period)]
+                    for some in (commitments, self.commitments_before)
+                )
+                if money is not None:
+                    assert used(now) <= max(money, used(before)), f"{scope} {period}: more than {money}"
+                if sends is not None:
+                    assert n_sent(now) <= max(sends, n_sent(before)), f"{scope} {period}: more than {sends} sends"
+        self.commitments_before = commitments
 
     @precondition(lambda self: self.version)
     @invariant()
@@ -307,7 +340,9 @@ class Guardrails(RuleBasedStateMachine):
                 if o.event_id not in undone and o.reverses is None and o.occurred_at <= one.closes_at
             }
             assert one.most == sum(costs.values())
-            assert one.withdrawn == ("withdrawn" in kinds) or one.settled == 0
+            assert one.withdrawn == any(
+                o.kind == "withdrawn" and o.event_id not in undone for o in outcomes.get(id_, [])
+            )
             arrived = {"delivered", "clicked", "exposed", "opened"} & kinds
             kinds |= {"decision"} | ({"delivered"} if arrived else set())
             if one.withdrawn:
@@ -374,6 +409,31 @@ class Guardrails(RuleBasedStateMachine):
                     assert decision.propensity == shares.get(decision.variant_id or "", found.withheld)
                     assert decision.propensity > 0
                     assert not any(shares[name] for name in decision.blocked)
+
+    def ask_person(self, name: str) -> None:
+        """Somebody who says yes to everything is asked for by every campaign."""
+        usual = {"attributes": {"country": "US"}, "consent": {"email": True, "sms": True}, "time_zone": "UTC"}
+        asked = [{"campaign": campaign, "recipient": name, **usual} for campaign in self.edition.campaigns]
+        self.ask(self.chance.randrange(2), [self.request(one) for one in asked])
+
+    def undo(self, worker: int, recipient: str, report: Any) -> None:
+        undone = {"occurred_at": report.occurred_at, "reverses": report.event_id}
+        self.tell(worker, [(recipient, self.workers[0].report(report.decision_id, "refund", **undone))])
+
+    def change_the_list(self, recipient: str, *, off: bool) -> None:
+        change = suppressing.unsuppress if off else suppressing.suppress
+        with self.deployment.store.writing() as ledger:
+            change(ledger, self.deployment.live, [recipient], None, actor="me", note="asked", now=self.workers[0].now)
+        if off:
+            self.suppressed = {(name, channel) for name, channel in self.suppressed if name != recipient}
+        else:
+            self.suppressed.add((recipient, "*"))
+
+    def learn_of(self, recipient: str, consent: dict[str, bool], zone: str | None) -> None:
+        with self.deployment.store.writing() as ledger:
+            profile = Profile({}, consent, zone)
+            put_profile(ledger, self.deployment.live, recipient, profile, self.workers[0].now)
+        self.consents[recipient], self.zones[recipient] = consent, zone
 
     def tell(self, worker: int, told: list[tuple[str, Any]]) -> None:
         recorded = self.workers[worker].record(*[report for _, report in told])
@@ -457,11 +517,10 @@ class Guardrails(RuleBasedStateMachine):
         for scope, span, money, sends in self.edition.limits(decision.campaign_id):
             period = label(span, decision.decided_at, self.edition.zone)
             counted = [one for one in commitments if self.counts_on(one, scope, span, period)]
-            used = sum(one.most if one.open else one.settled for one in counted)
             if money is not None and mine.most > 0:
-                assert used <= money, f"{scope} {period}: {used} of {money}"
+                assert used(counted) <= money, f"{scope} {period}: {used(counted)} of {money}"
             if sends is not None:
-                assert sum(not one.withdrawn for one in counted) <= sends, f"{scope} {period}: more than {sends} sends"
+                assert n_sent(counted) <= sends, f"{scope} {period}: {n_sent(counted)} of {sends} sends"
 
     def is_within_contact_policy(self, decision: Any, commitments: list[Any]) -> None:
         channel = self.edition.channel(decision.campaign_id)

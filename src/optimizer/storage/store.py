@@ -173,9 +173,9 @@ class Store:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the database rolled the transaction back only because another one was in its way."""
-    cause = error.__cause__ if isinstance(error, Unavailable) else error
-    if isinstance(cause, Contended):
+    if isinstance(error, Contended):
         return True
+    cause = error.__cause__ if isinstance(error, Unavailable) else error
     return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) in _TRANSIENT
 
 
