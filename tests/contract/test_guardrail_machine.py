@@ -227,6 +227,8 @@ class Guardrails(RuleBasedStateMachine):
                 self.pinned.pop(campaign, None)
             if name == "review":
                 self.reviewed[campaign] = now
+            for person in self.chance.sample(range(10), 3):
+                self.ask_person(f"person-{person}")
 
     @rule(campaign=CAMPAIGNS, name=st.sampled_from(["pause_variant", "resume_variant", "pin"]), which=WHICH)
     def steer_a_variant(self, campaign: str, name: str, which: int) -> None:
@@ -370,6 +372,7 @@ class Guardrails(RuleBasedStateMachine):
         except DocumentError:
             return
         self.version = self.workers[0].apply(edition.files).version
+        self.commitments_before, _ = self.rows()
         self.editions[self.version] = edition
         for campaign in edition.campaigns:
             self.reviewed.setdefault(campaign, self.workers[0].now)
@@ -645,6 +648,28 @@ def test_what_matures_is_free_for_the_very_decision_that_finds_it(deployment: An
     assert dear(house, "bea").variant_id is None
     house.later(1)
     assert dear(house, "cat").variant_id == "dear"
+
+
+def test_a_total_without_a_period_is_for_ever_and_one_with_a_month_begins_anew(
+    deployment: Any, make_house: Any
+) -> None:
+    for per, served in (("", None), (", per: month", "dear")):
+        house = make_house(deployment)
+        house.apply(documents(f'budget: {{total: "0.10 USD"{per}}}'))
+        if not per:
+            house.record(house.report(dear(house, "ann").decision_id, "purchase"))
+        house.later(31 * DAY)
+        assert dear(house, f"bea-{len(per)}").variant_id == served
+
+
+def test_money_that_was_released_is_not_claimed_back_by_a_late_report(deployment: Any, make_house: Any) -> None:
+    house = make_house(deployment)
+    house.apply(documents('budget: {total: "0.20 USD"}'))
+    bought = dear(house, "ann")
+    house.later(DAY + 1)
+    assert [dear(house, name).variant_id for name in ("bea", "cat", "dan")] == ["dear", "dear", None]
+    assert house.recorded(bought.decision_id, "purchase", occurred_at=bought.decided_at + HOUR) == "accepted"
+    assert meters_of(house) == {("strategy", "ever"): (200_000, 0, 3)}
 
 
 def test_what_costs_nothing_is_sent_even_above_a_limit_that_was_lowered(deployment: Any, make_house: Any) -> None:
