@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 STRATEGY: Final = "strategy"
@@ -53,6 +54,14 @@ class Reading(NamedTuple):
 
 
 UNUSED = Reading()
+
+
+def sum_of(readings: Iterable[Reading]) -> Reading:
+    """Readings added up, element by element."""
+    total = UNUSED
+    for reading in readings:
+        total = total.plus(reading)
+    return total
 
 
 class Allowance(NamedTuple):

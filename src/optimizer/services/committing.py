@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from optimizer.domain.commitment import Commitment
 from optimizer.domain.decision import Decision
 from optimizer.domain.instants import Instant
-from optimizer.domain.meters import STRATEGY, MeterKey, Reading, campaign_scope, channel_scope
+from optimizer.domain.meters import STRATEGY, MeterKey, Reading, campaign_scope, channel_scope, sum_of
 from optimizer.domain.outcome import Outcome
 from optimizer.engine.assessment import assess
 from optimizer.engine.spending import released, settled, used
@@ -53,19 +53,23 @@ def supplies_of(ledger: Ledger, tactics: Sequence[Tactic], recipient_keys: Seque
 
 def commit_to(ledger: Ledger, tactics: Mapping[str, Tactic], decisions: Sequence[Decision], supplies: Supplies) -> None:
     """Write what new decisions use up of the supplies they were made with, and claim it on the meters."""
-    sending = [decision for decision in decisions if decision.variant_id is not None]
     ordinals = supplies.ordinals
     commitments = []
-    for decision in sending:
+    for decision in decisions:
+        if decision.variant_id is None:
+            continue
         tactic = tactics[decision.campaign_id]
         ordinal = None
         if tactic.contact_limits:
             ordinal = ordinals[decision.recipient_key] = ordinals.get(decision.recipient_key, 0) + 1
-        commitment = _commitment(tactic, decision, ordinal)
-        commitments.append(commitment)
-        for key, limit in zip(meters_of(tactic, decision.decided_at), tactic.budget_limits, strict=True):
-            ledger.meters.claim(key, used(commitment), limit.allowance)
+        commitments.append(_commitment(tactic, decision, ordinal))
     ledger.commitments.insert(commitments)
+    for campaign_id, tactic in tactics.items():
+        mine = [commitment for commitment in commitments if commitment.campaign_id == campaign_id]
+        claimed = sum_of(used(commitment) for commitment in mine)
+        if mine:  # all of them made at the same instant
+            for key, limit in zip(meters_of(tactic, mine[0].at), tactic.budget_limits, strict=True):
+                ledger.meters.claim(key, claimed, limit.allowance)
 
 
 def settle(

@@ -60,7 +60,8 @@ def campaign_limit_findings(strategy: Source, campaign: Source) -> Iterator[Find
     most = capacity.variants_per_campaign if capacity else None
     n = n_variants(campaign)
     if most is not None and n > most and ("messages",) in campaign.keys:
-        allowed = f"at most {most} variants (messages x targetings): the capacity of {strategy.file}"
+        variants = f"{most} variant{'s' if most > 1 else ''}"
+        allowed = f"at most {variants} (messages x targetings): the capacity of {strategy.file}"
         yield campaign.finding(("messages",), allowed, on_key=True, found=f"{n} variants")
 
 
