@@ -22,15 +22,18 @@ def choose_in_turn(
     for start in range(0, len(contacts.recipient_keys), PORTION):
         part = contacts.part(start, start + PORTION)
         room = supplies.room(tactic, keys, part.recipient_keys, now)
+        spare = supplies.spare(tactic, keys)
         met: set[str] = set()
         for n, first in enumerate(choose(tactic, table, part, room, now)):
             choice = first
             recipient_key = part.recipient_keys[n]
-            if recipient_key in met or (keys and not supplies.affordable(tactic, keys).same_as(room.affordable)):
+            is_short = spare <= 0 and not supplies.affordable(tactic, keys).same_as(room.affordable)
+            if recipient_key in met or is_short:
                 fresh = supplies.room(tactic, keys, [recipient_key], now)
                 choice = choose(tactic, table, part.part(n, n + 1), fresh, now)[0]
             if choice.arm is not None:
                 supplies.use(tactic, keys, recipient_key, choice.arm, now)
+                spare -= 1
                 if tactic.contact_limits:
                     met.add(recipient_key)
             choices.append(choice)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from optimizer.domain.instants import Instant
 from optimizer.domain.meters import UNUSED, MeterKey, Reading
@@ -57,6 +58,17 @@ class Supplies:
         """What the budgets admit now."""
         return affordable(tactic.budget_limits, keys, self.readings, tactic.most)
 
+    def spare(self, tactic: Tactic, keys: Keys) -> float:
+        """How many more decisions, whichever they are, cannot change what the budgets admit; infinite without any."""
+        dearest, spare = int(tactic.most.max()), inf
+        for limit, key in zip(tactic.budget_limits, keys, strict=True):
+            used = self.readings.get(key, UNUSED)
+            if limit.allowance.sends is not None:
+                spare = min(spare, limit.allowance.sends - used.sends - 1)
+            if limit.allowance.money is not None and dearest > 0:
+                spare = min(spare, (limit.allowance.money - used.money) // dearest - 1)
+        return spare
+
     def room(self, tactic: Tactic, keys: Keys, recipient_keys: Sequence[str], now: Instant) -> Room:
         """What there is room for now."""
         fits = self.affordable(tactic, keys)
@@ -69,7 +81,7 @@ class Supplies:
         contact_again: tuple[Instant, ...] = ()
         if tactic.contact_limits:
             limits, past = tactic.contact_limits, self.contacts
-            contact_again = tuple(allowed_at(limits, past.get(key, ()), now) for key in recipient_keys)
+            contact_again = tuple(allowed_at(limits, past[key], now) if key in past else now for key in recipient_keys)
         return Room(fits, budget_again, contact_again)
 
     def use(self, tactic: Tactic, keys: Keys, recipient_key: str, arm: int, now: Instant) -> None:
