@@ -3,6 +3,7 @@
 Run: ``OPENBLAS_NUM_THREADS=1 python benchmarks/bench_guardrails.py > benchmarks/results/guardrails.txt``.
 SQLite with full durability, batches of 64 and of 1,000 different recipients in one transaction each, no HTTP. Every
 round asks all the configurations one after the other, so that what else the machine does falls on all of them alike.
+A paced budget withholds some and then writes less, so it can look faster than none; "all of them" is paced by nothing.
 """
 
 import platform

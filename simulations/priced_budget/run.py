@@ -5,7 +5,7 @@ gives the same file.
 """
 
 import json
-import sys
+from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
@@ -224,7 +224,9 @@ def comparison(world: World, seeds: range, each: Callable[..., Iterable[Run]] = 
 
 def main() -> None:
     """Run every world and write the result."""
-    seeds = range(int(sys.argv[1]) if len(sys.argv) > 1 else REPLICATIONS)
+    parser = ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("replications", nargs="?", type=int, default=REPLICATIONS, help="of each world (%(default)s)")
+    seeds = range(parser.parse_args().replications)
     print(f"{'world':42}{'policy':12}{'reward':>9}{'±':>7}{'priced +%':>11}{'±':>6}{'spent':>8}{'off course':>12}")
     results = []
     for world in WORLDS:
