@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from optimizer.domain.commitment import Commitment
 from optimizer.domain.decision import Decision
 from optimizer.domain.instants import Instant
-from optimizer.domain.meters import STRATEGY, MeterKey, Reading, campaign_scope, channel_scope, sum_of
-from optimizer.domain.outcome import Outcome
+from optimizer.domain.meters import STRATEGY, UNUSED, MeterKey, Reading, campaign_scope, channel_scope, sum_of
+from optimizer.domain.outcome import WITHDRAWN, Outcome
 from optimizer.engine.assessment import assess
 from optimizer.engine.spending import released, settled, used
 from optimizer.engine.supplies import Supplies, meters_of
@@ -83,11 +83,16 @@ def settle(
         decisions: the decisions by id.
         outcomes: everything recorded for each of them, what is new included.
     """
-    before = ledger.commitments.of(list(outcomes))
+    tactics = {
+        id_: live.edition(ledger, decisions[id_].strategy_version)[decisions[id_].campaign_id] for id_ in outcomes
+    }
+    # What costs nothing has nothing to settle; only a withdrawal gives its contact and its send back.
+    concerned = [
+        id_ for id_, found in outcomes.items() if tactics[id_].most.any() or any(o.kind == WITHDRAWN for o in found)
+    ]
     changed = []
-    for decision_id, commitment in before.items():
-        decision = decisions[decision_id]
-        tactic = live.edition(ledger, decision.strategy_version)[decision.campaign_id]
+    for decision_id, commitment in ledger.commitments.of(concerned).items():
+        decision, tactic = decisions[decision_id], tactics[decision_id]
         assessment = assess(tactic.reward_rule, decision, outcomes[decision_id])
         costs = tactic.costs[tactic.variant_ids.index(decision.variant_id or "")]
         after = settled(commitment, costs, assessment)
@@ -131,12 +136,16 @@ def _commitment(tactic: Tactic, decision: Decision, ordinal: int | None) -> Comm
 def _change(ledger: Ledger, zone: ZoneInfo, changes: Sequence[tuple[Commitment, Commitment]]) -> None:
     """Write changed commitments and what they change on the meters they count on."""
     ledger.commitments.change([after for _, after in changes])
+    differences: dict[tuple[str, str, Instant], Reading] = {}
     for before, after in changes:
+        place = (after.campaign_id, after.channel, after.at)
         difference = used(after).plus(used(before).negated())
-        scopes = (STRATEGY, campaign_scope(after.campaign_id), channel_scope(after.channel))
-        for label in periods_containing(after.at, zone).values():
-            for scope in scopes:
-                ledger.meters.give_back(MeterKey(scope, label), difference)
+        differences[place] = differences.get(place, UNUSED).plus(difference)
+    for (campaign_id, channel, at), difference in differences.items():
+        if difference != UNUSED:
+            for label in periods_containing(at, zone).values():
+                for scope in (STRATEGY, campaign_scope(campaign_id), channel_scope(channel)):
+                    ledger.meters.give_back(MeterKey(scope, label), difference)
 
 
 def _readings(ledger: Ledger, keys: Sequence[MeterKey], zone: ZoneInfo) -> dict[MeterKey, Reading]:
