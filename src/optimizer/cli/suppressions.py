@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +22,9 @@ from optimizer.cli.terminal import (
     out,
     say,
 )
+
+if TYPE_CHECKING:
+    from optimizer.services.suppressing import Suppressed
 
 RecipientsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[RECIPIENT…]", help="Your ids of the people.", show_default=False)
@@ -56,14 +59,7 @@ def suppress(
     json: JsonOption = False,
 ) -> None:
     """Send these recipients nothing any more, from the next decision on. The list keeps keyed hashes, no ids."""
-    from optimizer.deployment import now
-    from optimizer.services import suppressing
-
-    chosen = _recipients(recipients, file)
-    with opened(workspace) as deployment, deployment.store.writing() as ledger:
-        done = suppressing.suppress(
-            ledger, deployment.live, chosen, channel, actor=deployment.actor, note=note, now=now()
-        )
+    done = _relisted("suppress", recipients, file, channel, note, workspace)
     if json:
         emit({"suppressed": done.changed, "already": done.unchanged, "channel": channel})
         return
@@ -82,14 +78,7 @@ def unsuppress(
     json: JsonOption = False,
 ) -> None:
     """Take these recipients off the suppression list: of one channel, or of all."""
-    from optimizer.deployment import now
-    from optimizer.services import suppressing
-
-    chosen = _recipients(recipients, file)
-    with opened(workspace) as deployment, deployment.store.writing() as ledger:
-        done = suppressing.unsuppress(
-            ledger, deployment.live, chosen, channel, actor=deployment.actor, note=note, now=now()
-        )
+    done = _relisted("unsuppress", recipients, file, channel, note, workspace)
     if json:
         emit({"unsuppressed": done.changed, "not_listed": done.unchanged, "channel": channel})
         return
@@ -97,6 +86,21 @@ def unsuppress(
         say(out(), f"{_people(done.changed)} off the list of {channel or 'every channel'}.", "green")
     if done.unchanged:
         say(out(), f"{_people(done.unchanged)} not on it.")
+
+
+def _relisted(
+    use_case: str, named: list[str] | None, file: Path | None, channel: str | None, note: str, workspace: Path
+) -> Suppressed:
+    """Carry a use case of `optimizer.services.suppressing` out."""
+    from optimizer.deployment import now
+    from optimizer.services import suppressing
+
+    chosen, carry_out = _recipients(named, file), getattr(suppressing, use_case)
+    with opened(workspace) as deployment, deployment.store.writing() as ledger:
+        done: Suppressed = carry_out(
+            ledger, deployment.live, chosen, channel, actor=deployment.actor, note=note, now=now()
+        )
+    return done
 
 
 def _recipients(named: list[str] | None, file: Path | None) -> list[str]:

@@ -113,8 +113,12 @@ def assess(rule: RewardRule, decision: Decision, outcomes: Sequence[Outcome]) ->
 
 def contributions(rule: RewardRule, decision: Decision, outcomes: Sequence[Outcome]) -> Iterator[tuple[Cell, Sums]]:
     """What one decision adds to the statistics, given its outcomes so far."""
+    return assessed_contributions(rule, decision, assess(rule, decision, outcomes))
+
+
+def assessed_contributions(rule: RewardRule, decision: Decision, found: Assessment) -> Iterator[tuple[Cell, Sums]]:
+    """What one decision adds to the statistics, given what it amounts to."""
     yield _cell(decision, DECIDED), Sums(1, 0, 0, 0)
-    found = assess(rule, decision, outcomes)
     if found.exposed_at is not None:
         earned = Sums(1, int(found.rewarded), found.reward, found.reward**2 // MICRO)
         yield _cell(decision, reward_metric(rule.objective_id)), earned

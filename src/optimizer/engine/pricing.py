@@ -102,7 +102,7 @@ def pricing(
     """
     cells = list(cells)
     costs = np.ones(posterior.alpha.shape) if paced.in_sends else expected_costs(tactic, posterior, cells)
-    eligible = tactic.limits.approved & ~tactic.limits.paused & tactic.limits.for_segment
+    eligible = tactic.limits.may_be_chosen
     floor, cap = tactic.policy.floor, tactic.policy.cap
     pace = next_pace(
         _previous(before, tactic, paced.budget),

@@ -50,6 +50,11 @@ class Limits:
     needs_consent: bool
     hours: Hours
 
+    @property
+    def may_be_chosen(self) -> NDArray[np.bool_]:
+        """``[S, A]``, whether a variant is approved, not paused, and meant for the segment."""
+        return self.approved & ~self.paused & self.for_segment
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Circumstances:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 from optimizer.domain.controls import UNTOUCHED
 from optimizer.domain.instants import Instant
-from optimizer.engine.tactic import Tactic, compile_tactic
+from optimizer.engine.tactic import Tactic
 from optimizer.errors import Conflict, Contended, NotFound
 from optimizer.guardrails.budget import Span, limits_of, span_of
 from optimizer.services.capacity import capacity_warnings
 from optimizer.services.learning import learn_tactic
-from optimizer.services.live import DOCUMENTS, Live
+from optimizer.services.live import DOCUMENTS, Live, tactics_of
 from optimizer.storage.access import Approval
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
@@ -49,31 +49,33 @@ def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: s
     latest = ledger.versions.latest()
     changed = latest is None or latest.digest != workspace.digest
     version = 1 if latest is None else latest.version + int(changed)
-    approvals = {(a.campaign_id, a.variant_id, a.content_hash) for a in ledger.approvals.all()}
     if changed:
         _begin_reviews(ledger, workspace, now)
-    controls = ledger.controls.all()
-    tactics = [
-        compile_tactic(workspace.strategy, campaign, version, approvals, controls.get(name, UNTOUCHED))
-        for name, campaign in workspace.campaigns.items()
-    ]
+    compiled = tactics_of(workspace, version, ledger.approvals.granted(), ledger.controls.all())
+    tactics = list(compiled.values())
     if changed:
+        before = None if latest is None else read_workspace(latest.files)
         ledger.revisions.bump(DOCUMENTS)
-        _forget_meters(ledger, latest, tactics)
+        _forget_meters(ledger, before, tactics)
         ledger.versions.insert(StrategyVersion(version, workspace.digest, dict(workspace.files), now, actor, note))
         for tactic in tactics:
             learn_tactic(ledger, tactic, now)
-        ledger.audit.append(_entry(latest, workspace, version, actor, note, now))
+        sentences = [change.sentence for change in changes(before, workspace)]
+        ledger.audit.append(_entry(latest, sentences, workspace.digest, version, actor, note, now))
     awaiting = tuple(pair for tactic in tactics for pair in awaiting_approval(tactic))
     return Applied(version, changed, awaiting, capacity_warnings(ledger, workspace, awaiting, now))
 
 
 def _entry(
-    latest: StrategyVersion | None, workspace: Workspace, version: int, actor: str, note: str, now: Instant
+    latest: StrategyVersion | None,
+    sentences: list[str],
+    digest: str,
+    version: int,
+    actor: str,
+    note: str,
+    now: Instant,
 ) -> AuditEntry:
     """What an `apply` changed, in words."""
-    before = None if latest is None else read_workspace(latest.files)
-    sentences = [change.sentence for change in changes(before, workspace)]
     more = [f"and {len(sentences) - MOST_SENTENCES} more"] if len(sentences) > MOST_SENTENCES else []
     return AuditEntry(
         at=now,
@@ -82,7 +84,7 @@ def _entry(
         subject=f"version {version}",
         note=note,
         before="" if latest is None else f"version {latest.version}, digest {latest.digest[:12]}",
-        after=f"digest {workspace.digest[:12]}: " + "; ".join(sentences[:MOST_SENTENCES] + more),
+        after=f"digest {digest[:12]}: " + "; ".join(sentences[:MOST_SENTENCES] + more),
     )
 
 
@@ -95,7 +97,7 @@ def _begin_reviews(ledger: Ledger, workspace: Workspace, now: Instant) -> None:
             ledger.controls.put(campaign_id, replace(known, reviewed_at=now))
 
 
-def _forget_meters(ledger: Ledger, before: StrategyVersion | None, tactics: Sequence[Tactic]) -> None:
+def _forget_meters(ledger: Ledger, before: Workspace | None, tactics: Sequence[Tactic]) -> None:
     """Meters that do not count all along, as their limit is new or gone or its days begin elsewhere, are read anew.
 
     Raises:
@@ -103,13 +105,12 @@ def _forget_meters(ledger: Ledger, before: StrategyVersion | None, tactics: Sequ
     """
     if not ledger.alone:
         raise Contended("documents are applied by a transaction that is alone")
-    workspace = None if before is None else read_workspace(before.files)
     counted: set[tuple[str, Span]] = set()
-    if workspace is not None and all(tactic.zone == workspace.strategy.time_zone for tactic in tactics):
+    if before is not None and all(tactic.zone == before.strategy.time_zone for tactic in tactics):
         counted = {
             (limit.scope, limit.span)
-            for campaign in workspace.campaigns.values()
-            for limit in limits_of(workspace.strategy, campaign)
+            for campaign in before.campaigns.values()
+            for limit in limits_of(before.strategy, campaign)
         }
     counted &= {(limit.scope, limit.span) for tactic in tactics for limit in tactic.budget_limits}
     ledger.meters.forget([key for key in ledger.meters.all() if (key.scope, span_of(key.period)) not in counted])

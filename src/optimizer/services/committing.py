@@ -9,8 +9,7 @@ from optimizer.domain.commitment import Commitment
 from optimizer.domain.decision import Decision
 from optimizer.domain.instants import Instant
 from optimizer.domain.meters import STRATEGY, UNUSED, MeterKey, Reading, campaign_scope, channel_scope, sum_of
-from optimizer.domain.outcome import WITHDRAWN, Outcome
-from optimizer.engine.assessment import assess
+from optimizer.engine.assessment import Assessment
 from optimizer.engine.spending import released, settled, used
 from optimizer.engine.supplies import Supplies, meters_of
 from optimizer.engine.tactic import Tactic
@@ -73,7 +72,7 @@ def commit_to(ledger: Ledger, tactics: Mapping[str, Tactic], decisions: Sequence
 
 
 def settle(
-    ledger: Ledger, live: Live, decisions: Mapping[str, Decision], outcomes: Mapping[str, Sequence[Outcome]]
+    ledger: Ledger, live: Live, decisions: Mapping[str, Decision], assessments: Mapping[str, Assessment]
 ) -> None:
     """Settle what outcomes make due, or give back what was never sent.
 
@@ -81,21 +80,18 @@ def settle(
         ledger: the ledger.
         live: gives the documents each decision was made under.
         decisions: the decisions by id.
-        outcomes: everything recorded for each of them, what is new included.
+        assessments: what some of them amount to now, by id.
     """
     tactics = {
-        id_: live.edition(ledger, decisions[id_].strategy_version)[decisions[id_].campaign_id] for id_ in outcomes
+        id_: live.edition(ledger, decisions[id_].strategy_version)[decisions[id_].campaign_id] for id_ in assessments
     }
     # What costs nothing has nothing to settle; only a withdrawal gives its contact and its send back.
-    concerned = [
-        id_ for id_, found in outcomes.items() if tactics[id_].most.any() or any(o.kind == WITHDRAWN for o in found)
-    ]
+    concerned = [id_ for id_, found in assessments.items() if tactics[id_].most.any() or found.withdrawn]
     changed = []
     for decision_id, commitment in ledger.commitments.of(concerned).items():
-        decision, tactic = decisions[decision_id], tactics[decision_id]
-        assessment = assess(tactic.reward_rule, decision, outcomes[decision_id])
-        costs = tactic.costs[tactic.variant_ids.index(decision.variant_id or "")]
-        after = settled(commitment, costs, assessment)
+        tactic = tactics[decision_id]
+        costs = tactic.costs[tactic.variant_ids.index(decisions[decision_id].variant_id or "")]
+        after = settled(commitment, costs, assessments[decision_id])
         if after != commitment:
             changed.append((commitment, after))
     workspace = live.at(ledger).workspace

@@ -89,7 +89,7 @@ class Live:
             if stored is None:
                 raise NotFound(f"strategy version: found {version}; allowed a version that was applied")
             workspace = read_workspace(stored.files)
-            self._editions[version] = _tactics(workspace, version, (), {})
+            self._editions[version] = tactics_of(workspace, version, (), {})
         return self._editions[version]
 
     def reward_rule(self, ledger: Ledger, decision: Decision) -> RewardRule:
@@ -125,9 +125,8 @@ def _loaded_at(ledger: Ledger, revisions: Mapping[str, int], loaded: Loaded) -> 
         if stored is not None:
             if stored.version != version or workspace is None:
                 version, workspace = stored.version, read_workspace(stored.files)
-            approvals = {(a.campaign_id, a.variant_id, a.content_hash) for a in ledger.approvals.all()}
             controls = ledger.controls.all()
-            tactics = _tactics(workspace, version, approvals, controls)
+            tactics = tactics_of(workspace, version, ledger.approvals.granted(), controls)
     tables = {}
     for campaign_id in tactics:
         table = loaded.tables.get(campaign_id)
@@ -140,7 +139,7 @@ def _loaded_at(ledger: Ledger, revisions: Mapping[str, int], loaded: Loaded) -> 
     return Loaded(revisions, version, workspace, tactics, tables, controls)
 
 
-def _tactics(
+def tactics_of(
     workspace: Workspace,
     version: int,
     approvals: Collection[tuple[str, str, str]],

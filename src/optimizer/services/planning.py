@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optimizer.domain.controls import UNTOUCHED
 from optimizer.domain.instants import DAY, Duration, Instant
 from optimizer.domain.reasons import Group
 from optimizer.domain.statistics import DECIDED, NOTHING, Cell, Sums, reward_metric
-from optimizer.engine.tactic import Tactic, compile_tactic
+from optimizer.engine.tactic import Tactic
 from optimizer.insights.learning_time import LearningTime, learning_time
 from optimizer.services.applying import awaiting_approval
 from optimizer.services.capacity import capacity_warnings
-from optimizer.services.live import Live
+from optimizer.services.live import Live, tactics_of
 from optimizer.storage.store import Ledger
 from optimizer.strategy.audience import Attribute
 from optimizer.strategy.changes import Change, campaigns_touched, changes
@@ -99,13 +98,8 @@ def plan(
 ) -> Plan:
     """What would change if checked documents were applied now. Nothing is written."""
     loaded = live.at(ledger)
-    approvals = {(a.campaign_id, a.variant_id, a.content_hash) for a in ledger.approvals.all()}
-    tactics = [
-        compile_tactic(
-            workspace.strategy, campaign, loaded.version + 1, approvals, loaded.controls.get(name, UNTOUCHED)
-        )
-        for name, campaign in workspace.campaigns.items()
-    ]
+    compiled = tactics_of(workspace, loaded.version + 1, ledger.approvals.granted(), loaded.controls)
+    tactics = list(compiled.values())
     found = changes(loaded.workspace, workspace)
     awaiting = tuple(pair for tactic in tactics for pair in awaiting_approval(tactic))
     approved_now = {

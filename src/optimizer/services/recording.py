@@ -10,7 +10,7 @@ from typing import Any
 from optimizer.domain.decision import Decision
 from optimizer.domain.instants import Instant, isoformat
 from optimizer.domain.outcome import SUPPRESSING, WITHDRAWN, Outcome, Receipt
-from optimizer.engine.assessment import CLOCK_SKEW, assess, contributions
+from optimizer.engine.assessment import CLOCK_SKEW, Assessment, assess, assessed_contributions, contributions
 from optimizer.policy.draw import recipient_key
 from optimizer.services.committing import settle
 from optimizer.services.live import Live
@@ -87,14 +87,15 @@ def _counted(
         if outcome.event_id in written:
             added[outcome.decision_id].append(outcome)
     results: dict[str, Recorded] = {}
-    settle(ledger, live, decisions, {id_: [*before.get(id_, []), *new] for id_, new in added.items()})
+    assessments: dict[str, Assessment] = {}
     for decision_id, new in added.items():
         decision, old = decisions[decision_id], before.get(decision_id, [])
         rule = live.reward_rule(ledger, decision)
+        found = assessments[decision_id] = assess(rule, decision, [*old, *new])
         ledger.statistics.pending.subtract(contributions(rule, decision, old))
-        ledger.statistics.pending.add(contributions(rule, decision, [*old, *new]))
-        closes_at = assess(rule, decision, [*old, *new]).closes_at
-        results |= {outcome.event_id: _receipt(outcome, closes_at) for outcome in new}
+        ledger.statistics.pending.add(assessed_contributions(rule, decision, found))
+        results |= {outcome.event_id: _receipt(outcome, found.closes_at) for outcome in new}
+    settle(ledger, live, decisions, assessments)
     return results
 
 

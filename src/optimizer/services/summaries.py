@@ -145,7 +145,7 @@ def current_allocation(ledger: Ledger, live: Live, campaign_id: str) -> tuple[st
     table = loaded.tables[campaign_id]
     rows = []
     for segment, segment_id in enumerate(tactic.rules.segment_ids):
-        row = table.row(segment, _may_be_chosen(tactic, segment))
+        row = table.row(segment, tactic.limits.may_be_chosen[segment])
         rows.append(
             SegmentAllocation(
                 segment_id,
@@ -231,10 +231,6 @@ def _state(tactic: Tactic, budget: Sequence[BudgetLine], now: Instant) -> State:
     return State.BUDGET_EXHAUSTED if any(line.exhausted for line in budget) else State.LIVE
 
 
-def _may_be_chosen(tactic: Tactic, segment: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.asarray(tactic.limits.approved & ~tactic.limits.paused & tactic.limits.for_segment[segment])
-
-
 def _segment_report(
     tactic: Tactic, table: AllocationTable, segment: int, cells: list[tuple[Cell, Sums]], now: Instant
 ) -> SegmentReport:
@@ -242,7 +238,7 @@ def _segment_report(
     reward = reward_metric(tactic.reward_rule.objective_id)
     here = [(cell, sums) for cell, sums in cells if cell.segment_id == segment_id]
     learning = [(cell, sums) for cell, sums in here if cell.group == Group.LEARNING]
-    row = table.row(segment, _may_be_chosen(tactic, segment))
+    row = table.row(segment, tactic.limits.may_be_chosen[segment])
     n_arms = len(tactic.variants)
     enough = Affordable(sends=True, money=np.ones(n_arms, bool))
     here_and_now = ordinary(np.array([segment]), n_arms, tactic.zone, enough)

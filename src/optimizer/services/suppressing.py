@@ -16,7 +16,7 @@ from optimizer.storage.audit import AuditEntry
 from optimizer.storage.controls import EVERY_CHANNEL, Suppression
 from optimizer.storage.store import Ledger
 
-RECIPIENT = re.compile(r"[A-Za-z0-9._:@+=/~|-]{1,128}")  # what callers may send as a recipient
+RECIPIENT_PATTERN = r"^[A-Za-z0-9._:@+=/~|-]{1,128}$"  # what callers may send as a recipient
 _NAMED_ONE_BY_ONE = 20  # in the audit trail; of longer lists it keeps a digest
 
 
@@ -103,7 +103,7 @@ def suppression(ledger: Ledger, live: Live, recipient: str) -> list[Suppression]
 def _keys(live: Live, recipients: Sequence[str]) -> list[str]:
     """Keys of the recipients, each once, in their order."""
     for number, recipient in enumerate(recipients, start=1):
-        if RECIPIENT.fullmatch(recipient) is None:
+        if re.fullmatch(RECIPIENT_PATTERN, recipient) is None:
             allowed = "1 to 128 letters, digits or any of . _ : @ + = / ~ | -"
             raise InvalidRequest(RequestFinding(f"/recipients/{number}", f"{recipient!r:.60}", allowed))
     return list(dict.fromkeys(recipient_key(live.secret, recipient) for recipient in recipients))

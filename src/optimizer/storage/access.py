@@ -35,6 +35,10 @@ class Approvals:
         statement = upsert(self._connection, ApprovalRow).on_conflict_do_nothing(index_elements=key)
         self._connection.execute(statement, approval._asdict())
 
+    def granted(self) -> set[tuple[str, str, str]]:
+        """``(campaign id, variant id, content hash)`` of everything that was ever approved."""
+        return {(a.campaign_id, a.variant_id, a.content_hash) for a in self.all()}
+
     def all(self) -> list[Approval]:
         """Every approval ever granted."""
         query = sa.select(*(_APPROVALS.c[name] for name in Approval._fields))

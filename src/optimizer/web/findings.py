@@ -8,12 +8,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from optimizer.errors import RequestFinding
+from optimizer.services.suppressing import RECIPIENT_PATTERN
 from optimizer.web.requests import ONE_OR_MANY
 
 _SHOWN = 60
 _PATTERNS = {
     r"^[A-Za-z0-9._:-]{1,64}$": "an identifier: 1 to 64 letters, digits, '.', '_', ':' or '-'",
-    r"^[A-Za-z0-9._:@+=/~|-]{1,128}$": "a recipient id: 1 to 128 letters, digits or any of . _ : @ + = / ~ | -",
+    RECIPIENT_PATTERN: "a recipient id: 1 to 128 letters, digits or any of . _ : @ + = / ~ | -",
     r"^[a-z][a-z0-9_]{0,47}$": "an outcome kind: lower-case letters, digits and '_' (at most 48), such as purchase",
     r"^[A-Z]{3}$": "an ISO 4217 code of three capital letters, such as USD",
 }

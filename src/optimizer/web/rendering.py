@@ -135,7 +135,7 @@ def _budget_json(line: BudgetLine) -> dict[str, Any]:
         "settled": units(used.settled),
         "sends_limit": limit.sends,
         "sends": used.sends,
-        "ends_at": None if line.ends_at is None else isoformat(line.ends_at),
+        "ends_at": _time(line.ends_at),
         "exhausted": line.exhausted,
     }
 

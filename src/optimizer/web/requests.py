@@ -22,6 +22,7 @@ from pydantic import (
 
 from optimizer.domain.decision import Attributes, AttributeValue
 from optimizer.domain.micros import micros
+from optimizer.services.suppressing import RECIPIENT_PATTERN
 from optimizer.strategy.fields import ID_PATTERN, time_zones
 
 MOST_ITEMS = 10_000
@@ -30,7 +31,7 @@ Identifier = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$", exam
 Recipient = Annotated[
     StrictStr,
     Field(
-        pattern=r"^[A-Za-z0-9._:@+=/~|-]{1,128}$",
+        pattern=RECIPIENT_PATTERN,
         description="Your id of the person. Only a keyed hash of it is kept.",
         examples=["customer-4711"],
     ),
