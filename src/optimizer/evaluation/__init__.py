@@ -1,0 +1,1 @@
+"""Judge: off-policy estimators, intervals, diagnostics and verdicts. Pure."""
