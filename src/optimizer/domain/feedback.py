@@ -112,6 +112,8 @@ def joined(parts: Sequence[LoggedFeedback]) -> LoggedFeedback:
     first = parts[0]
     if any(part.variant_ids != first.variant_ids or part.segment_ids != first.segment_ids for part in parts):
         raise ValueError("parts: found different variants or segments; allowed chunks of one log")
-    columns = {name: np.concatenate([part._columns()[name] for part in parts]) for name in first._columns()}
+    columns: dict[str, Any] = {
+        name: np.concatenate([part._columns()[name] for part in parts]) for name in first._columns()
+    }
     outcomes = {name: np.concatenate([part.outcomes[name] for part in parts]) for name in first.outcomes}
     return replace(first, **columns, outcomes=outcomes)
