@@ -548,3 +548,13 @@ def noon() -> Instant:
 def alter() -> Callable[..., Any]:
     """`dataclasses.replace`, as a verb."""
     return replace
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real histories, which are not ours to commit; tests without it are skipped."""
+    given = os.environ.get("OPTIMIZER_DATA")
+    folder = Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "data"
+    if not (folder / "hillstrom.csv.gz").is_file():
+        pytest.skip(f"no real histories in OPTIMIZER_DATA or {folder}")
+    return folder
