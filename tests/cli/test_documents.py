@@ -152,3 +152,23 @@ def test_approving_what_is_not_there_is_wrong_usage(in_force: Path, run: Any, wh
     assert refused.code == 2
     assert "allowed" in refused.err
     assert "Traceback" not in refused.err
+
+
+def test_check_says_how_long_an_audience_needs(workspace: Path, run: Any) -> None:
+    shown = run("check", workspace)
+    assert shown.code == 0
+    assert "days until the best variant is so with probability 0.9" in shown.out
+    campaign = workspace / "campaigns" / "winback.yaml"
+    change(campaign, "decisions_per_day: 10000", "decisions_per_day: 3000")
+    assert "at most 3 variants, or a longer campaign" in " ".join(run("check", workspace).out.split())
+
+
+def test_check_refuses_an_audience_too_small_to_learn_from(workspace: Path, run: Any) -> None:
+    change(workspace / "campaigns" / "winback.yaml", "decisions_per_day: 10000", "decisions_per_day: 30")
+    shown = run("check", workspace)
+    assert shown.code == 1
+    assert "winback.yaml:" in shown.out
+    assert "expects: found an answer after" in shown.out
+    made = json.loads(run("check", workspace, "--json").out)
+    assert [finding["key"] for finding in made["findings"]] == ["expects"]
+    assert {row["advice"] for row in made["outlook"]} == {"too small"}

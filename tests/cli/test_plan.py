@@ -31,7 +31,7 @@ def test_plan_says_that_everything_is_new(workspace: Path, run: Any) -> None:
     assert "nothing is live yet: everything is new" in shown.out
     assert "campaign winback is new: 6 variants serve repeat_purchase once approved" in shown.out
     assert "optimizer approve winback/ten-percent\n" in shown.out
-    assert "optimizer plan --daily 5000 --rate 0.02" in shown.out
+    assert "10000 decisions a day, segments as expected, 5 % succeed" in " ".join(shown.out.split())
     assert shown.out.rstrip().endswith("apply with: optimizer apply --note WHY")
 
 
@@ -79,6 +79,12 @@ def test_plan_knows_another_spelling_from_a_change(in_force: Path, run: Any) -> 
     assert "spelled differently, but mean what version 1 says" in shown.out
 
 
+def test_plan_says_what_can_be_assumed(workspace: Path, run: Any) -> None:
+    campaign = workspace / "campaigns" / "winback.yaml"
+    change(campaign, ("expects: {", "# expects: {"))
+    assert "optimizer plan --daily 5000 --rate 0.02" in run("plan", "-w", workspace).out
+
+
 def test_plan_tells_scripts_whether_anything_would_change(edited_shop: Path, run: Any) -> None:
     assert run("plan", "-w", edited_shop).code == 0
     assert run("plan", "-w", edited_shop, "--exit-code").code == 2
@@ -106,10 +112,10 @@ def test_plan_gives_machines_one_document(edited_shop: Path, run: Any) -> None:
         ("ten-percent:evening", True),
     }
     loyal, lapsed = made["outlook"]
-    assert (loyal["segment_id"], loyal["n_variants"], loyal["decisions_per_day"]) == ("lapsed-loyal", 6, 1500)
+    assert (loyal["segment_id"], loyal["n_variants"], loyal["decisions_per_day"]) == ("lapsed-loyal", 6, 900)
     assert lapsed["n_variants"] == 3
-    assert loyal["assumed"] == ["3000 decisions a day", "segments of the same size", "2 % succeed"]
-    assert lapsed["days"] == pytest.approx(lapsed["trials_per_variant"] * 3 / (1_500 * 0.9 * 0.8) + 7)
+    assert loyal["assumed"] == ["3000 decisions a day", "segments as expected", "2 % succeed"]
+    assert lapsed["days"] == pytest.approx(lapsed["trials_per_variant"] * 3 / (2_100 * 0.9 * 0.8) + 7)
 
 
 def test_plan_shows_mistakes_as_check_does(workspace: Path, run: Any) -> None:

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.cli.opening import opened
+from optimizer.cli.outlook import show_outlook
 from optimizer.cli.terminal import (
     HERE,
     NOT_FINE,
@@ -31,6 +32,7 @@ from optimizer.cli.terminal import (
 from optimizer.errors import DocumentError, Finding
 
 if TYPE_CHECKING:
+    from optimizer.services.outlooks import SegmentOutlook
     from optimizer.strategy.documents import Campaign
     from optimizer.strategy.workspace import Workspace
 
@@ -105,29 +107,37 @@ def check(
 ) -> None:
     """Find every mistake in a workspace's documents. Exits with 1 when there are any; nothing is changed."""
     from optimizer.deployment import load_workspace
+    from optimizer.services.outlooks import expected_outlook, hopeless_findings
 
     findings: list[Finding] = []
     texts: dict[str, list[str]] = {}
     sound: list[Workspace] = []
+    expected: list[SegmentOutlook] = []
     for folder, chosen in _workspaces(paths or [workspace]):
         try:
             sound.append(load_workspace(folder))
+            expected += (outlook := expected_outlook(sound[-1]))
+            mistakes = list(hopeless_findings(sound[-1], outlook))
         except DocumentError as error:
-            # A mistake in the strategy can make a campaign wrong, so it is always shown.
-            some = [f for f in error.findings if not chosen or f.file in {*chosen, "strategy.yaml"}]
-            for finding in some or error.findings:
-                path = folder / finding.file
-                findings.append(replace(finding, file=str(path)))
-                if str(path) not in texts:
-                    texts[str(path)] = _lines(path)
+            mistakes = list(error.findings)
+        # A mistake in the strategy can make a campaign wrong, so it is always shown.
+        for finding in [f for f in mistakes if not chosen or f.file in {*chosen, "strategy.yaml"}] or mistakes:
+            path = folder / finding.file
+            findings.append(replace(finding, file=str(path)))
+            if str(path) not in texts:
+                texts[str(path)] = _lines(path)
     if json:
         campaigns = [campaign for one in sound for campaign in _summaries(one)]
-        emit({"ok": not findings, "findings": [asdict(f) for f in findings], "campaigns": campaigns})
+        learning = [asdict(row) for row in expected]
+        emit(
+            {"ok": not findings, "findings": [asdict(f) for f in findings], "campaigns": campaigns, "outlook": learning}
+        )
     elif findings:
         _show_findings(out(), findings, texts)
     else:
         for one in sound:
             _show_campaigns(out(), one)
+        show_outlook(out(), expected)
         say(out(), "no mistakes", "bold green")
     if findings:
         raise typer.Exit(NOT_FINE)

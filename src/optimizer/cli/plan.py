@@ -7,19 +7,18 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from optimizer.cli.axis import percent
 from optimizer.cli.documents import check
 from optimizer.cli.opening import opened
+from optimizer.cli.outlook import show_outlook
 from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, emit, examples, out, say
 from optimizer.errors import DocumentError
 
 if TYPE_CHECKING:
-    from optimizer.services.planning import Plan, SegmentOutlook
+    from optimizer.services.outlooks import SegmentOutlook
+    from optimizer.services.planning import Plan
     from optimizer.strategy.changes import Change
 
 CHANGES = 2  # exit code with --exit-code
@@ -55,13 +54,14 @@ def plan(
     """Show what applying the workspace's documents would change against what is live. Nothing is changed."""
     from optimizer.deployment import load_workspace, now
     from optimizer.services import planning
+    from optimizer.services.outlooks import Assumptions
 
     try:
         documents = load_workspace(workspace)
     except DocumentError:
         check(None, workspace, json)  # shows every mistake and ends
         raise
-    assumptions = planning.Assumptions(daily, rate)
+    assumptions = Assumptions(daily, rate)
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         made = planning.plan(ledger, deployment.live, documents, now(), assumptions)
     if json:
@@ -126,31 +126,7 @@ def _names(names: tuple[str, ...]) -> str:
 
 
 def _show_outlook(console: Console, outlook: tuple[SegmentOutlook, ...]) -> None:
-    if not outlook:
-        return
-    title = "Audience, and days until a variant that succeeds a fifth more often can be told from the others"
-    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("campaign", overflow="fold")
-    table.add_column("segment", overflow="fold")
-    for name in ("variants", "of all", "a day", "succeed", "days"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("")
-    for campaign_id, rows in groupby(outlook, key=lambda row: row.campaign_id):
-        for number, row in enumerate(rows):
-            notes = [row.unknown, f"assumed: {', '.join(row.assumed)}" if row.assumed else ""]
-            table.add_row(
-                Text("" if number else campaign_id, "bold"),
-                Text(row.segment_id),
-                str(row.n_variants),
-                "?" if row.share is None else percent(row.share),
-                "?" if row.decisions_per_day is None else _rounded(row.decisions_per_day),
-                "?" if row.rate is None else percent(row.rate, 2),
-                "?" if row.days is None else _rounded(row.days),
-                Text("; ".join(note for note in notes if note), "dim"),
-            )
-        table.add_section()
-    say(console, "")
-    console.print(table)
+    show_outlook(console, outlook)
     options = [
         option
         for option, is_missing in (
@@ -161,10 +137,6 @@ def _show_outlook(console: Console, outlook: tuple[SegmentOutlook, ...]) -> None
     ]
     if options:
         say(console, f"what the ledger does not know yet can be assumed: optimizer plan {' '.join(options)}", "dim")
-
-
-def _rounded(number: float) -> str:
-    return f"{number:,.1f}" if number < 10 else f"{number:,.0f}"
 
 
 def _show_awaiting(console: Console, made: Plan) -> None:

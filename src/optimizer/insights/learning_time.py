@@ -1,29 +1,23 @@
-"""How long a campaign needs until it can tell its best variant from another one."""
+"""How many trials it takes to tell variants apart, and how small a lift a number of trials can show."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, sqrt
 from statistics import NormalDist
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import ndtr
 
 RELATIVE_LIFT = 0.2
 POWER = 0.8
 ALPHA = 0.05
+PROB_BEST = 0.9
+ASSURANCE = 0.8
 
-
-@dataclass(frozen=True, slots=True)
-class LearningTime:
-    """What a useful answer takes; None wherever that cannot be said.
-
-    Attributes:
-        trials_per_arm: trials each variant needs.
-        days: until every variant has had that many, before the last outcomes have come in.
-        unknown: why not, in words: ``traffic is not known``; empty when both numbers are there.
-    """
-
-    trials_per_arm: int | None
-    days: float | None
-    unknown: str = ""
+_N_LOGS = 4_000  # imagined logs an assurance is read from: its standard error is .6 %
+_LARGEST_LIFT = 20.0
 
 
 def trials_per_arm(
@@ -51,42 +45,62 @@ def trials_per_arm(
     return ceil(((apart + spread) / (better - base_rate)) ** 2)
 
 
-def learning_time(
-    n_arms: int,
-    base_rate: float | None,
-    decisions_per_day: float | None,
-    *,
-    learning_share: float,
-    relative_lift: float = RELATIVE_LIFT,
-    power: float = POWER,
-    alpha: float = ALPHA,
-) -> LearningTime:
-    """Days until the best variant of one segment can be told from another.
+def detectable_lift(base_rate: float, trials: float, power: float = POWER, alpha: float = ALPHA) -> float | None:
+    """The smallest relative lift that so many trials in each of two arms show: `trials_per_arm`, turned around.
 
-    Traffic is taken to be spread evenly, ``decisions_per_day * learning_share / n_arms`` for each variant, and every
-    decision to be a trial. Thompson sampling soon spreads it in favour of what works: that shortens the wait for the
-    variants that matter and draws out the comparison with those that do not, so this is an order of magnitude.
-
-    Args:
-        n_arms: variants the segment can get.
-        base_rate: successes per trial, 0 to 1; None when not known.
-        decisions_per_day: of the segment; None when not known.
-        learning_share: share of them that is not held out.
-        relative_lift: by how much better the best variant is: 0.2 is 20 %.
-        power: probability of seeing such a lift.
-        alpha: probability of seeing one where there is none.
+    Returns:
+        The lift, 0.2 for 20 %; None when even the largest possible one takes more trials.
     """
-    if n_arms < 2:
-        return LearningTime(None, None, "there is nothing to compare with fewer than two variants")
-    if base_rate is None:
-        missing = " and the traffic are" if decisions_per_day is None else " is"
-        return LearningTime(None, None, f"the success rate{missing} not known")
-    trials = trials_per_arm(base_rate, relative_lift, power, alpha)
-    if trials is None:
-        return LearningTime(None, None, f"no test tells a success rate of {base_rate:.3g} from one so much better")
-    if decisions_per_day is None:
-        return LearningTime(trials, None, "the traffic is not known")
-    daily = decisions_per_day * learning_share / n_arms
-    if daily <= 0.0:
-        return LearningTime(trials, None, "no decision is expected here")
-    return LearningTime(trials, trials / daily)
+    if not (0.0 < base_rate < 1.0 and trials > 0.0):
+        return None
+    largest = min((1.0 - 1e-9) / base_rate - 1.0, _LARGEST_LIFT)
+
+    def missing(lift: float) -> float:
+        needed = trials_per_arm(base_rate, lift, power, alpha)
+        return (needed or 0) - trials
+
+    if missing(largest) > 0.0:
+        return None
+    return float(brentq(missing, 1e-6, largest, xtol=1e-6)) if missing(1e-6) > 0.0 else 1e-6
+
+
+def trials_to_best(
+    n_arms: int,
+    base_rate: float,
+    relative_lift: float = RELATIVE_LIFT,
+    prob_best: float = PROB_BEST,
+    assurance: float = ASSURANCE,
+) -> int | None:
+    """Trials of each arm after which P(the best arm is best) has reached `prob_best`, in most cases.
+
+    One arm is better than all the others, which are alike. With equal trials, posteriors are close to normal with
+    standard deviation ``sqrt(p (1 - p) / n)``, so what decides is the gap in those units: ``n = p (1 - p) (gap / (p2 -
+    p1))^2``, with the gap at which `assurance` of all logs give the best arm `prob_best`. Who looks again and
+    again sees it sooner: in simulations four of five campaigns had reached it after .7 to .9 of these trials, whether
+    they were spread equally or by Thompson sampling.
+
+    Returns:
+        The number, rounded up; None when a rate would not be between 0 and 1, or there is nothing to compare.
+    """
+    better = base_rate * (1.0 + relative_lift)
+    if n_arms < 2 or not (0.0 < base_rate < better < 1.0):
+        return None
+    mean = (base_rate + better) / 2.0
+    gap = _standardised_gap(n_arms, prob_best, assurance)
+    return ceil(mean * (1.0 - mean) * (gap / (better - base_rate)) ** 2)
+
+
+@lru_cache(maxsize=256)
+def _standardised_gap(n_arms: int, prob_best: float, assurance: float) -> float:
+    """How far the best arm must be ahead, in standard deviations of one arm's posterior."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(40)
+    weights = weights / weights.sum()
+    # The same imagined logs at every gap: the share of them that is convinced then rises with the gap.
+    noise = np.random.Generator(np.random.PCG64([n_arms, _N_LOGS])).standard_normal((_N_LOGS, n_arms))
+
+    def convinced(gap: float) -> float:
+        ahead = gap + noise[:, :1] - noise[:, 1:]  # [logs, others]
+        best = ndtr(ahead[:, None, :] + nodes[:, None]).prod(axis=-1) @ weights
+        return float(np.quantile(best, 1.0 - assurance)) - prob_best
+
+    return float(brentq(convinced, 0.0, 20.0, xtol=1e-3))

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from optimizer.domain.controls import UNTOUCHED
 from optimizer.domain.instants import Instant
 from optimizer.engine.tactic import Tactic
-from optimizer.errors import Conflict, Contended, NotFound
+from optimizer.errors import Conflict, Contended, DocumentError, NotFound
 from optimizer.guardrails.budget import Span, limits_of, span_of
 from optimizer.services.capacity import capacity_warnings
 from optimizer.services.learning import learn_tactic
 from optimizer.services.live import DOCUMENTS, Live, tactics_of
+from optimizer.services.outlooks import expected_outlook, hopeless_findings
 from optimizer.storage.access import Approval
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
@@ -44,7 +45,13 @@ def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: s
 
     Every campaign gets a snapshot under the new version in the same transaction, so no decision ever meets documents
     without one.
+
+    Raises:
+        DocumentError: a campaign expects an audience too small to learn anything from.
     """
+    hopeless = list(hopeless_findings(workspace, expected_outlook(workspace)))
+    if hopeless:
+        raise DocumentError(hopeless)
     ledger.revisions.hold(DOCUMENTS)
     latest = ledger.versions.latest()
     changed = latest is None or latest.digest != workspace.digest

@@ -22,7 +22,7 @@ from optimizer.strategy.workspace import STRATEGY_FILE, Workspace
 ChangeKind = Literal["added", "removed", "changed", "reordered", "effect"]
 
 _SHOWN = 160
-_FOR_COLLEAGUES = frozenset({"why", "notes", "journey_stage"})  # keys that nothing served depends on
+_FOR_COLLEAGUES = frozenset({"why", "notes", "journey_stage", "expects"})  # keys that nothing served depends on
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +178,7 @@ def _campaign_changes(before: Workspace, after: Workspace, name: str) -> Iterato
     for found in differences(old, new, apart_from=frozenset({"policy", "starts", "ends"})):
         note = _note(new_arms(old, new, found), must_be_approved=after.strategy.approval.required)
         words = f"{found.subject} {_predicate(found)}{note}"
-        is_felt = found.key not in _FOR_COLLEAGUES
+        is_felt = _FOR_COLLEAGUES.isdisjoint((found.key, found.trail[0]))
         yield change(found.subject, words, found.kind, narrows=_narrows(found), is_felt=is_felt)
     for key, words, narrows in _period_changes((before.strategy, old), (after.strategy, new)):
         yield change(key, words, "changed", narrows=narrows)

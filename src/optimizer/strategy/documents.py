@@ -207,6 +207,25 @@ Control = Annotated[
 ]
 
 
+class Expected(Document):
+    """What people expect of a campaign before it is live: how long it learns follows from it, and nothing else does."""
+
+    decisions_per_day: Annotated[Number, Field(gt=0, le=1e9)] = Field(
+        description="decisions of the whole campaign a day, such as 5000"
+    )
+    success_rate: Annotated[Number, Field(gt=0, lt=1)] = Field(
+        description="share of the decisions that succeed, such as 0.02"
+    )
+    lift: Annotated[Number, Field(ge=0.01, le=5)] = Field(
+        default=0.2, description="by how much the best variant should be better, such as 0.2 for a fifth"
+    )
+    segments: Mapping[Reference, Annotated[Number, Field(ge=0, le=1)]] = Field(
+        default_factory=dict,
+        max_length=MAX_SEGMENTS + 1,
+        description="share of the decisions in each segment, such as {lapsed: 0.3}; the others share what is left",
+    )
+
+
 class Campaign(Document):
     """One tactic serving one objective over a period."""
 
@@ -249,6 +268,9 @@ class Campaign(Document):
         default=(), max_length=20, description="pilot first, then scale: shares of the audience, stage by stage"
     )
     holdout: Holdout = Field(default=Holdout(), description="recipients held out of this campaign")
+    expects: Expected | None = Field(
+        default=None, description="what you expect before it is live; check and plan say how long it learns"
+    )
 
 
 @dataclass(frozen=True, slots=True)

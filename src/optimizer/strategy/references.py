@@ -125,6 +125,18 @@ def _campaign_findings(campaign: Source) -> Iterator[Finding]:
         allowed = f"at most {MAX_VARIANTS} variants (messages x targetings)"
         yield campaign.finding(("targetings",), allowed, on_key=True, found=f"{n:,} variants")
     yield from _control_findings(campaign)
+    yield from _expected_findings(campaign, segments)
+
+
+def _expected_findings(campaign: Source, segments: Collection[str]) -> Iterator[Finding]:
+    expected = ("expects", "segments")
+    shares = dict(items(campaign, expected))
+    for path in shares:
+        if path[-1] not in segments:
+            yield campaign.finding(path, one_of(segments, str(path[-1])), on_key=True)
+    total = sum(share for share in shares.values() if isinstance(share, int | float))
+    if total > 1 + 1e-9:
+        yield campaign.finding(expected, "shares that sum to at most 1", on_key=True, found=f"shares of {total:g}")
 
 
 def _control_findings(campaign: Source) -> Iterator[Finding]:

@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.insights.learning_time import LearningTime, learning_time, trials_per_arm
+from optimizer.insights.learning_time import detectable_lift, trials_per_arm, trials_to_best
+from optimizer.policy.prob_best import prob_best
 
 
 @pytest.mark.parametrize(
@@ -43,38 +44,45 @@ def test_a_comparison_no_test_can_make_has_no_number(impossible: tuple[float, fl
     assert trials_per_arm(*impossible) is None
 
 
-@given(n_arms=st.integers(2, 50), daily=st.floats(1, 1e6), share=st.floats(0.5, 1))
-def test_every_variant_has_its_trials_when_the_days_are_over(n_arms: int, daily: float, share: float) -> None:
-    found = learning_time(n_arms, 0.02, daily, learning_share=share)
-    assert found.trials_per_arm is not None
-    assert found.days is not None
-    assert found.days * daily * share / n_arms == pytest.approx(found.trials_per_arm)
+@given(base=st.floats(0.001, 0.4), lift=st.floats(0.02, 1.0))
+def test_the_detectable_lift_is_the_number_of_trials_turned_around(base: float, lift: float) -> None:
+    trials = trials_per_arm(base, lift)
+    assert trials is not None
+    assert detectable_lift(base, trials) == pytest.approx(lift, rel=0.01, abs=1e-5)
 
 
-def test_more_variants_and_a_larger_holdout_take_longer() -> None:
-    two, four, held_out = (
-        learning_time(n, 0.02, 1_000, learning_share=share).days for n, share in ((2, 1.0), (4, 1.0), (2, 0.5))
-    )
-    assert two is not None
-    assert four == held_out == 2 * two
+def test_no_lift_is_detectable_in_a_handful_of_trials() -> None:
+    assert detectable_lift(0.5, 3) is None
+    assert detectable_lift(0.0, 1_000) is None
 
 
-@pytest.mark.parametrize(
-    ("n_arms", "rate", "daily", "said"),
-    [
-        (1, 0.1, 100.0, "fewer than two variants"),
-        (2, None, 100.0, "the success rate is not known"),
-        (2, None, None, "the success rate and the traffic are not known"),
-        (2, 0.1, None, "the traffic is not known"),
-        (2, 0.1, 0.0, "no decision is expected"),
-        (2, 0.95, 100.0, "no test tells"),
-    ],
-)
-def test_what_is_not_known_is_said(n_arms: int, rate: float | None, daily: float | None, said: str) -> None:
-    found = learning_time(n_arms, rate, daily, learning_share=0.9)
-    assert found.days is None
-    assert said in found.unknown
+def test_two_arms_need_the_trials_of_a_textbook() -> None:
+    # P(best) = .9 in 4 of 5 cases: a one-sided test at .1 with power .8, n = 2 p (1 - p) (1.2816 + .8416)^2 / gap^2.
+    expected = 2 * 0.11 * 0.89 * (1.2816 + 0.8416) ** 2 / 0.02**2
+    found = trials_to_best(2, 0.1, 0.2)
+    assert found is not None
+    # The gap is read from 4,000 imagined logs: one standard error of their .2 quantile is .022 of about 3.0.
+    assert found == pytest.approx(expected, rel=4 * 2 * 0.022 / 3.0)
 
 
-def test_the_trials_are_known_without_the_traffic() -> None:
-    assert learning_time(2, 0.1, None, learning_share=1.0) == LearningTime(3841, None, "the traffic is not known")
+@pytest.mark.parametrize(("n_arms", "base"), [(2, 0.1), (5, 0.05)])
+def test_posteriors_are_that_sure_in_that_many_cases(n_arms: int, base: float) -> None:
+    n, runs = trials_to_best(n_arms, base), 1_000
+    assert n is not None
+    rates = np.full(n_arms, base)
+    rates[0] *= 1.2
+    won = np.random.default_rng(11).binomial(n, rates, (runs, n_arms))
+    sure = float(np.mean(prob_best(1.0 + won, 1.0 + n - won)[:, 0] >= 0.9))
+    # Two sources of chance: these runs, and the imagined logs the gap was read from.
+    assert sure == pytest.approx(0.8, abs=4 * (0.8 * 0.2 * (1 / runs + 1 / 4_000)) ** 0.5)
+
+
+def test_more_arms_need_more_trials_each() -> None:
+    found = [trials_to_best(n, 0.05) for n in range(2, 12)]
+    assert None not in found
+    assert sorted(found) == found  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize("impossible", [(1, 0.1), (3, 0.0), (3, 0.9)])
+def test_there_is_no_number_where_nothing_can_be_told_apart(impossible: tuple[int, float]) -> None:
+    assert trials_to_best(*impossible) is None

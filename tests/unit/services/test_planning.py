@@ -4,8 +4,10 @@ from typing import Any
 import pytest
 
 from optimizer.domain.instants import DAY, HOUR, Instant
-from optimizer.insights.learning_time import trials_per_arm
-from optimizer.services.planning import ENOUGH_TRIALS, Assumptions, Plan, SegmentOutlook, plan
+from optimizer.errors import DocumentError
+from optimizer.insights.learning_time import trials_to_best
+from optimizer.services.outlooks import ENOUGH_TRIALS, Assumptions, SegmentOutlook
+from optimizer.services.planning import Plan, plan
 from optimizer.strategy.workspace import read_workspace
 
 WINBACK = "campaigns/winback.yaml"
@@ -124,9 +126,11 @@ def test_assumptions_are_stated_and_fill_in_only_what_is_not_known(busy: Any, fi
     assert known.decisions_per_day < 5
     assert new.assumed == ("4000 decisions a day", "10 % succeed")
     assert new.n_variants == 2
-    assert new.trials_per_variant == trials_per_arm(0.1) == 3841
+    needed = trials_to_best(2, 0.1)
+    assert needed is not None
+    assert new.trials_per_variant == needed
     # 2 variants; 5 % held out by the strategy, 30 % of the others by the campaign; the window is one day.
-    assert new.days == pytest.approx(3841 * 2 / (4_000 * 0.95 * 0.7) + 1)
+    assert new.days == pytest.approx(needed * 2 / (4_000 * 0.95 * 0.7) + 1)
 
 
 def test_recipients_the_rollout_does_not_reach_teach_nothing(house: Any, files: Mapping[str, str], edited: Any) -> None:
@@ -134,7 +138,9 @@ def test_recipients_the_rollout_does_not_reach_teach_nothing(house: Any, files: 
     piloted = edited(files, "campaigns/members.yaml", ("control: nothing", f"control: nothing\n{rollout}"))
     assumed = Assumptions(decisions_per_day=4_000, rate=0.1)
     row = outlook(planned(house, piloted, assumed), "members")["vips"]
-    assert row.days == pytest.approx(3841 * 2 / (4_000 * 0.95 * 0.7 * 0.1) + 1)
+    needed = trials_to_best(2, 0.1)
+    assert needed is not None
+    assert row.days == pytest.approx(needed * 2 / (4_000 * 0.95 * 0.7 * 0.1) + 1)
 
 
 def test_segments_without_history_are_taken_to_be_of_the_same_size(house: Any, files: Mapping[str, str]) -> None:
@@ -175,3 +181,57 @@ def test_trials_that_may_yet_succeed_are_not_counted(house: Any, files: Mapping[
 def test_another_objective_has_no_rate_yet(measured: Any, files: Mapping[str, str], edited: Any) -> None:
     rows = outlook(planned(measured, edited(files, WINBACK, ("serves: buy", "serves: clicks"))))
     assert {row.rate for row in rows.values()} == {None}
+
+
+# ---------------------------------------------------------------- what campaigns expect
+
+
+def expecting(edited: Any, files: Mapping[str, str], expects: str) -> Mapping[str, str]:
+    return edited(files, WINBACK, ("policy: {floor: 0.05}", f"policy: {{floor: 0.05}}\nexpects: {expects}"))
+
+
+def test_what_a_campaign_expects_stands_in_for_what_the_ledger_does_not_know(
+    house: Any, files: Mapping[str, str], edited: Any
+) -> None:
+    after = expecting(
+        edited, files, "{decisions_per_day: 20000, success_rate: 0.1, lift: 0.5, segments: {lapsed: 0.6}}"
+    )
+    rows = outlook(planned(house, after))
+    assert {name: row.share for name, row in rows.items()} == pytest.approx(
+        {"lapsed": 0.6, "american": 0.2, "everyone-else": 0.2}
+    )
+    assert rows["lapsed"].assumed == ("20000 decisions a day", "segments as expected", "10 % succeed")
+    assert rows["lapsed"].trials_per_variant == trials_to_best(rows["lapsed"].n_variants, 0.1, 0.5)
+    # What the command line says is meant for now, and wins.
+    assert outlook(planned(house, after, Assumptions(decisions_per_day=500)))["lapsed"].decisions_per_day == 300
+
+
+def test_expectations_touch_nothing_that_is_served(house: Any, files: Mapping[str, str], edited: Any) -> None:
+    made = planned(house, expecting(edited, files, "{decisions_per_day: 20000, success_rate: 0.1}"))
+    assert [change.sentence for change in made.changes] == [
+        "campaign winback: expects is set to {decisions_per_day: 20000, success_rate: 0.1}"
+    ]
+    assert made.touched == ()
+
+
+def test_an_audience_too_small_to_learn_from_is_not_put_in_force(
+    house: Any, files: Mapping[str, str], edited: Any
+) -> None:
+    before = house.counts()
+    with pytest.raises(DocumentError, match=r"winback\.yaml:\d+:1: expects: found an answer after .* days at best"):
+        house.apply(expecting(edited, files, "{decisions_per_day: 3, success_rate: 0.1}"))
+    assert house.counts() == before
+
+
+@pytest.mark.parametrize(
+    ("expects", "said"),
+    [
+        ("{decisions_per_day: 9, success_rate: 0.1, segments: {lapse: 0.2}}", "expects.segments.lapse: found"),
+        ("{decisions_per_day: 9, success_rate: 0.1, segments: {lapsed: 0.8, american: 0.3}}", "sum to at most 1"),
+        ("{decisions_per_day: 0, success_rate: 0.1}", "expects.decisions_per_day: found 0"),
+        ("{success_rate: 0.1}", "decisions of the whole campaign a day"),
+    ],
+)
+def test_mistakes_in_expectations_are_found(files: Mapping[str, str], edited: Any, expects: str, said: str) -> None:
+    with pytest.raises(DocumentError, match=said):
+        read_workspace(expecting(edited, files, expects))
