@@ -36,13 +36,15 @@ if TYPE_CHECKING:
     from optimizer.strategy.documents import Campaign
     from optimizer.strategy.workspace import Workspace
 
+REHEARSAL = "scenarios/first-rehearsal.yaml"
 STARTER = {
     "strategy.yaml": "strategy.yaml",
     "campaigns/winback.yaml": "campaigns/winback.yaml",
+    REHEARSAL: REHEARSAL,
     ".gitignore": "gitignore",
 }
 STATE = ".optimizer"  # `optimizer.deployment.STATE_FOLDER`, without the second it takes to import
-SCHEMAS = ("strategy.schema.json", "campaign.schema.json")
+SCHEMAS = {"strategy": "strategy", "campaign": "strategy", "scenario": "scenarios"}  # the room of each
 
 
 def add_to(app: typer.Typer) -> None:
@@ -73,7 +75,8 @@ def init(
         fail(f"{folder}: found {', '.join(existing)} there; allowed a folder without them: nothing was changed", 2)
     source = files("optimizer.cli") / "starter"
     try:
-        (folder / "campaigns").mkdir(parents=True, exist_ok=True)
+        for inner in ("campaigns", "scenarios"):
+            (folder / inner).mkdir(parents=True, exist_ok=True)
         (folder / STATE).mkdir(mode=0o700, exist_ok=True)
         for name, packaged in STARTER.items():
             (folder / name).write_text((source / packaged).read_text("utf-8"), "utf-8")
@@ -86,15 +89,21 @@ def init(
     console = out()
     say(console, f"Made a workspace in {folder}: {', '.join(STARTER)}", "green")
     say(console, "Next:")
-    for command in (f"cd {quote(str(folder))}", "optimizer check", 'optimizer apply --note "first version"'):
+    for command in (
+        f"cd {quote(str(folder))}",
+        "optimizer check",
+        f"optimizer simulate {REHEARSAL}",
+        'optimizer apply --note "first version"',
+    ):
         say(console, f"  {command}", "cyan")
 
 
 def _write_schemas(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    for name in SCHEMAS:
-        packaged = files("optimizer.strategy") / "schemas" / name
-        (folder / name).write_text(packaged.read_text("utf-8"), "utf-8")
+    for name, room in SCHEMAS.items():
+        file = f"{name}.schema.json"
+        packaged = files("optimizer") / room / "schemas" / file
+        (folder / file).write_text(packaged.read_text("utf-8"), "utf-8")
 
 
 def check(

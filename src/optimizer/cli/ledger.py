@@ -1,4 +1,4 @@
-"""``optimizer ledger verify``."""
+"""``optimizer ledger verify`` and ``optimizer ledger export``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.cli.exporting import export
 from optimizer.cli.opening import opened
 from optimizer.cli.terminal import HERE, NOT_FINE, Command, Group, JsonOption, WorkspaceOption, emit, err, examples, out
 
@@ -22,8 +23,18 @@ commands = typer.Typer(
     cls=Group,
     help="The ledger: every decision and every outcome.",
     no_args_is_help=True,
-    epilog=examples("optimizer ledger verify"),
+    epilog=examples("optimizer ledger verify", "optimizer ledger export winback.parquet"),
 )
+
+
+commands.command(
+    cls=Command,
+    epilog=examples(
+        "optimizer ledger export winback.parquet",
+        "optimizer ledger export --campaign winback --format dsjson winback.dsjson.gz",
+        "optimizer ledger export --campaign winback --format obp --all winback.npz",
+    ),
+)(export)
 
 
 def add_to(app: typer.Typer) -> None:

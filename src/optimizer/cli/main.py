@@ -7,7 +7,21 @@ from typing import Annotated
 import typer
 
 from optimizer import __version__
-from optimizer.cli import audit, demo, documents, explain, keys, ledger, plan, report, serve, steering, suppressions
+from optimizer.cli import (
+    audit,
+    demo,
+    documents,
+    evaluate,
+    explain,
+    keys,
+    ledger,
+    plan,
+    report,
+    serve,
+    simulate,
+    steering,
+    suppressions,
+)
 from optimizer.cli.terminal import Commands, examples
 
 app = typer.Typer(
@@ -17,6 +31,7 @@ app = typer.Typer(
     epilog=examples(
         "optimizer init shop && cd shop",
         "optimizer check",
+        f"optimizer simulate {documents.REHEARSAL}",
         "optimizer plan",
         'optimizer apply --note "first version"',
         "optimizer approve winback",
@@ -46,7 +61,8 @@ def _root(
     pass
 
 
-for _module in (documents, plan, serve, report, explain, steering, suppressions, audit, keys, ledger, demo):
+_MODULES = (documents, simulate, evaluate, plan, serve, report, explain, steering, suppressions, audit, keys, ledger)
+for _module in (*_MODULES, demo):
     _module.add_to(app)
 
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from optimizer.cli.documents import check
+from optimizer.cli.hindsight import show_hindsight
 from optimizer.cli.opening import opened
 from optimizer.cli.outlook import show_outlook
 from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, emit, examples, out, say
@@ -67,7 +68,7 @@ def plan(
     if json:
         emit(_as_json(made))
     else:
-        _show(out(), made)
+        _show(out(), made, documents.strategy.currency)
     if exit_code and made.changes:
         raise typer.Exit(CHANGES)
 
@@ -83,11 +84,12 @@ def _as_json(made: Plan) -> dict[str, Any]:
             for campaign, variant in made.awaiting
         ],
         "outlook": [asdict(row) for row in made.outlook],
+        "hindsight": [asdict(one) for one in made.hindsight],
         "warnings": list(made.warnings),
     }
 
 
-def _show(console: Console, made: Plan) -> None:
+def _show(console: Console, made: Plan, currency: str) -> None:
     if made.live_version == 0:
         say(console, "nothing is live yet: everything is new", "bold")
     elif not made.changes:
@@ -102,6 +104,7 @@ def _show(console: Console, made: Plan) -> None:
         say(console, "")
         say(console, f"campaigns touched: {_names(made.touched) or 'none'}")
     _show_outlook(console, made.outlook)
+    show_hindsight(console, made.hindsight, currency)
     _show_awaiting(console, made)
     for warning in made.warnings:
         say(console, f"warning: {warning}", "bold yellow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,18 +22,36 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     app.command(
-        cls=Command, epilog=examples("optimizer report", "optimizer report winback", "optimizer report winback --json")
+        cls=Command,
+        epilog=examples(
+            "optimizer report",
+            "optimizer report winback",
+            "optimizer report winback --json",
+            "optimizer report scenarios/results/first-rehearsal/result.json",
+        ),
     )(report)
 
 
 def report(
     campaign: Annotated[
-        str | None, typer.Argument(metavar="[CAMPAIGN]", help="One campaign; all of them by default.")
+        str | None,
+        typer.Argument(
+            metavar="[CAMPAIGN | RESULT.json]",
+            help="One campaign, all of them by default; or the result of a scenario, whose report.html is made anew.",
+        ),
     ] = None,
     workspace: WorkspaceOption = HERE,
     json: JsonOption = False,
 ) -> None:
-    """Show what campaigns did and learned: per segment, each variant's share, trials and rate, beside the holdout."""
+    """Show what campaigns did and learned: per segment, each variant's share, trials and rate, beside the holdout.
+
+    Of a scenario's result.json: show what `optimizer simulate` or `optimizer evaluate` found.
+    """
+    if campaign is not None and campaign.endswith(".json"):
+        from optimizer.cli.scenario_options import show_again
+
+        show_again(Path(campaign), json=json)
+        return
     from optimizer.deployment import now
     from optimizer.services import summaries
 

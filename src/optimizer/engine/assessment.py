@@ -30,7 +30,7 @@ EXPOSURE_KINDS: Mapping[str, frozenset[str]] = {
     "delivered": frozenset({EXPOSED, "delivered", "opened", "clicked"}),
     "opened": frozenset({EXPOSED, "opened", "clicked"}),
 }
-_WITHDRAWALS = frozenset({WITHDRAWN, BOUNCED})
+WITHDRAWALS = frozenset({WITHDRAWN, BOUNCED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def _exposed_at(rule: RewardRule, decision: Decision, standing: Sequence[Outcome
     if decision.variant_id is None:
         # A holdout that is kept on nothing counts from the decision; any other decision without a variant never does.
         return decision.decided_at if decision.reason is Reason.HOLDOUT else None
-    if any(outcome.kind in _WITHDRAWALS for outcome in standing):
+    if any(outcome.kind in WITHDRAWALS for outcome in standing):
         return None
     if rule.counts_from == "decision" and not decision.deferred:
         return decision.decided_at

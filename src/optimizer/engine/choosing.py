@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.domain.decision import Attributes, Decision
+from optimizer.domain.decision import Attributes
 from optimizer.domain.instants import Instant
 from optimizer.domain.reasons import Block, Group, Reason
-from optimizer.engine.allocations import AllocationTable
+from optimizer.engine.allocations import Allocations
 from optimizer.engine.supplies import Room
 from optimizer.engine.tactic import Tactic
-from optimizer.guardrails.eligibility import CODES, ELIGIBLE, Circumstances, blocked, blocks
+from optimizer.guardrails.eligibility import BLOCKS, CODES, ELIGIBLE, Circumstances, blocked, blocks
 from optimizer.guardrails.groups import GROUPS, LEARNING, Places, groups
 from optimizer.guardrails.hours import next_open
 from optimizer.policy.draw import draw
 
 # Below this many contacts, walking the compiled rules is faster than building columns.
 VECTORISE_FROM = 32
-_OUTSIDE_ROLLOUT = GROUPS.index(Group.OUTSIDE_ROLLOUT)
-_REASONS = {reason.value: reason for reason in Reason}
+NO_ARM = -1
+REASONS: tuple[Reason, ...] = tuple(Reason)
+_OUTSIDE_ROLLOUT, _CHOSEN_BY_PEOPLE = GROUPS.index(Group.OUTSIDE_ROLLOUT), GROUPS.index(Group.CHOSEN_BY_PEOPLE)
+_EXPLOIT, _EXPLORE, _WITHHELD = map(REASONS.index, (Reason.EXPLOIT, Reason.EXPLORE, Reason.WITHHELD))
+_HOLDOUT, _NOT_REACHED, _PINNED = map(REASONS.index, (Reason.HOLDOUT, Reason.OUTSIDE_ROLLOUT, Reason.PINNED))
+_OUTSIDE_AUDIENCE, _NOTHING_ELIGIBLE = map(REASONS.index, (Reason.OUTSIDE_AUDIENCE, Reason.NOTHING_ELIGIBLE))
+_NOT_FOR_WANT_OF_VARIANTS = frozenset({Reason.HOLDOUT, Reason.OUTSIDE_ROLLOUT, Reason.OUTSIDE_AUDIENCE})
+_PLACE_OF = {reason.value: place for place, reason in enumerate(REASONS)}
+_REASON_OF_CODE = np.array(
+    [_PLACE_OF.get(rule, _NOTHING_ELIGIBLE) for rule in ("", *(block.value for block in BLOCKS))]
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,108 +89,126 @@ class Choice:
     retry_at: Instant | None = None
 
 
-def choose(tactic: Tactic, table: AllocationTable, contacts: Contacts, room: Room, now: Instant) -> list[Choice]:
-    """Choose for every contact, each as if it were the only one.
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """What was chosen for ``N`` contacts, in columns.
+
+    Attributes:
+        segments: ``[N]``, index of each contact's segment; -1 outside the audience.
+        groups: ``[N]``, places in `GROUPS`.
+        arms: ``[N]``; `NO_ARM` where nothing is sent.
+        propensities: ``[N]``, probability of the draw, 1 where nothing was left to chance; nan where there is none.
+        reasons: ``[N]``, places in `REASONS`.
+        drawn: ``[N]``, whether there was a draw; one that nothing came of was withheld.
+        codes: ``[N, A]``, the first rule that removed each variant, as in `guardrails.eligibility.blocks`.
+    """
+
+    segments: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    arms: NDArray[np.int64]
+    propensities: NDArray[np.float64]
+    reasons: NDArray[np.int64]
+    drawn: NDArray[np.bool_]
+    codes: NDArray[np.uint8]
+
+    def part(self, start: int, end: int) -> Chosen:
+        """Those from `start` up to, and without, `end`."""
+        return Chosen(*(getattr(self, column)[start:end] for column in self.__slots__))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Chosen]) -> Chosen:
+        """One after the other; there is at least one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*(np.concatenate([getattr(part, column) for part in parts]) for column in cls.__slots__))
+
+
+def choose(tactic: Tactic, table: Allocations, contacts: Contacts, room: Room, now: Instant) -> list[Choice]:
+    """Choose for every contact, each as if it were the only one; see `chosen`."""
+    return choices(tactic, contacts, chosen(tactic, table, contacts, room, now), room, now)
+
+
+def chosen(tactic: Tactic, table: Allocations, contacts: Contacts, room: Room, now: Instant) -> Chosen:
+    """What is chosen for every contact, each as if it were the only one.
 
     Holdouts, and those the rollout has not reached, get control if it is eligible, else nothing; the others what a
     person has pinned, or a draw from their allocation row.
     """
+    n, pinned = len(contacts.recipient_keys), tactic.pinned
     segments = _segments(tactic, contacts.attributes)
     group = groups(tactic.shares, contacts.places)
     inside = segments >= 0
+    learning = inside & (group == LEARNING)
     codes = _codes(tactic, contacts, room, segments, np.flatnonzero(inside), now)
-    if tactic.pinned is not None:
-        codes[_others_than_pinned(codes, tactic.pinned) & (inside & (group == LEARNING))[:, None]] = CODES[
-            Block.NOT_PINNED
-        ]
+    if pinned is not None:
+        codes[_others_than_pinned(codes, pinned) & learning[:, None]] = CODES[Block.NOT_PINNED]
     eligible = codes == ELIGIBLE
-    learns = inside & (group == LEARNING) & eligible.any(axis=1)
-    drawing = np.flatnonzero(learns).tolist() if tactic.pinned is None else []
-    rows = {n: table.row(int(segments[n]), eligible[n]) for n in drawing}
-    arms: dict[int, int] = {}
-    if drawing:
-        shares = np.array([rows[n].drawn_from for n in drawing])
-        arms = dict(zip(drawing, draw(shares, contacts.u[drawing]).tolist(), strict=True))
+    any_eligible = eligible.any(axis=1)
 
-    choices = []
-    for n in range(len(segments)):
-        if not inside[n]:
-            choices.append(_outside(GROUPS[group[n]]))
-            continue
-        removed = blocked(codes[n], tactic.variant_ids) if codes[n].any() else {}
-        segment_id = tactic.rules.segment_ids[segments[n]]
-        if n in arms:
-            arm, row = arms[n], rows[n]
+    arms, propensities = np.full(n, NO_ARM), np.full(n, np.nan)
+    reasons = np.where(inside, _NOTHING_ELIGIBLE, _OUTSIDE_AUDIENCE)
+    drawn = np.zeros(n, np.bool_)
+    if pinned is not None:
+        gets = learning & eligible[:, pinned]
+        arms[gets], propensities[gets], reasons[gets] = pinned, 1.0, _PINNED
+        group = np.where(gets, _CHOSEN_BY_PEOPLE, group)
+    else:
+        drawing = np.flatnonzero(learning & any_eligible)
+        if len(drawing):
+            shares, leaders = _rows(table, segments[drawing], eligible[drawing])
+            arm = draw(shares, contacts.u[drawing])
+            if arm.min() < 0:  # shares that never change may leave nothing to those that rules have narrowed down
+                possible = arm >= 0
+                drawing, shares, leaders, arm = drawing[possible], shares[possible], leaders[possible], arm[possible]
             withheld = arm == len(tactic.variants)
-            reason = Reason.WITHHELD if withheld else Reason.EXPLOIT if arm == row.leader else Reason.EXPLORE
-            propensity = float(row.drawn_from[arm])
-            chosen = None if withheld else arm
-            choices.append(Choice(segment_id, Group.LEARNING, chosen, propensity, reason, drawn=True, blocked=removed))
-            continue
-        arm_given, reason = _given(tactic, int(group[n]), eligible[n])
+            drawn[drawing] = True
+            arms[drawing] = np.where(withheld, NO_ARM, arm)
+            propensities[drawing] = shares[np.arange(len(drawing)), arm]
+            reasons[drawing] = np.where(withheld, _WITHHELD, np.where(arm == leaders, _EXPLOIT, _EXPLORE))
+    kept = inside & ~learning
+    if kept.any():
+        gets = kept & (any_eligible if tactic.control is None else eligible[:, tactic.control])
+        reasons[gets] = np.where(group[gets] == _OUTSIDE_ROLLOUT, _NOT_REACHED, _HOLDOUT)
+        if tactic.control is not None:
+            arms[gets], propensities[gets] = tactic.control, 1.0
+    nothing = reasons == _NOTHING_ELIGIBLE
+    if nothing.any():
+        reasons[nothing] = _one_rule(codes[nothing])
+    return Chosen(segments, group, arms, propensities, reasons, drawn, codes)
+
+
+def choices(tactic: Tactic, contacts: Contacts, found: Chosen, room: Room, now: Instant) -> list[Choice]:
+    """The same contact by contact, with when to ask again: what the ledger keeps of each."""
+    made = []
+    segment_ids = tactic.rules.segment_ids
+    narrowed = set(np.flatnonzero(found.codes.any(axis=1)).tolist())
+    columns = (found.segments, found.groups, found.arms, found.propensities, found.reasons, found.drawn)
+    for n, (segment, group, arm, propensity, place, drawn) in enumerate(
+        zip(*(column.tolist() for column in columns), strict=True)
+    ):
+        reason, sends = REASONS[place], arm != NO_ARM
         retry_at = None
-        if reason is Reason.NOTHING_ELIGIBLE:
-            reason = _one_rule(removed)
-            retry_at = _retry_at(tactic, codes[n], room, n, contacts.zones[n], now)
-        whose = Group.CHOSEN_BY_PEOPLE if reason is Reason.PINNED else GROUPS[group[n]]
-        certain = None if arm_given is None else 1.0
-        choices.append(Choice(segment_id, whose, arm_given, certain, reason, blocked=removed, retry_at=retry_at))
-    return choices
-
-
-def recompute(
-    tactic: Tactic, table: AllocationTable | None, decision: Decision, u: float, places: Places
-) -> tuple[str | None, Group, str | None, float | None]:
-    """Segment, group, variant and propensity of a past decision, from its request and its snapshot.
-
-    What the rules of that moment had removed is taken from the decision: approvals and the clock have moved on since.
-
-    Args:
-        tactic: the campaign as the documents of the decision had it.
-        table: rows of the snapshot the decision was drawn from; None when nothing was drawn.
-        decision: the decision as the ledger has it.
-        u: hash of its request in [0, 1), as in `Contacts`.
-        places: hashes of its recipient, of one place each.
-    """
-    segment = tactic.rules.of(decision.attributes)
-    group = int(groups(replace(tactic.shares, rollout=decision.rollout_share), places)[0])
-    if segment < 0:
-        return None, GROUPS[group], None, None
-    segment_id = tactic.rules.segment_ids[segment]
-    if table is not None:
-        row = table.row(segment, table.eligible_for(decision))
-        arm = int(draw(row.drawn_from, np.float64(u)))
-        withheld = arm == len(table.snapshot.variant_ids)
-        return segment_id, GROUPS[group], None if withheld else table.snapshot.variant_ids[arm], row.drawn_from[arm]
-    eligible = np.array([variant_id not in decision.blocked for variant_id in tactic.variant_ids])
-    if group == LEARNING and decision.reason is Reason.PINNED:
-        pinned = tactic.variant_ids[int(eligible.argmax())] if eligible.any() else None
-        return segment_id, Group.CHOSEN_BY_PEOPLE, pinned, None if pinned is None else 1.0
-    given = None if group == LEARNING else _given(tactic, group, eligible)[0]
-    if given is None:
-        return segment_id, GROUPS[group], None, None
-    return segment_id, GROUPS[group], tactic.variant_ids[given], 1.0
-
-
-def _given(tactic: Tactic, group: int, eligible: NDArray[np.bool_]) -> tuple[int | None, Reason]:
-    """What a contact gets for which nothing is drawn, and why."""
-    if group == LEARNING:
-        pinned = tactic.pinned if tactic.pinned is not None and eligible[tactic.pinned] else None
-        return pinned, Reason.NOTHING_ELIGIBLE if pinned is None else Reason.PINNED
-    reason = Reason.OUTSIDE_ROLLOUT if group == _OUTSIDE_ROLLOUT else Reason.HOLDOUT
-    if tactic.control is None:
-        return None, reason if eligible.any() else Reason.NOTHING_ELIGIBLE
-    return (tactic.control, reason) if eligible[tactic.control] else (None, Reason.NOTHING_ELIGIBLE)
+        if not (sends or drawn or reason in _NOT_FOR_WANT_OF_VARIANTS):
+            retry_at = _retry_at(tactic, found.codes[n], room, n, contacts.zones[n], now)
+        made.append(
+            Choice(
+                segment_id=None if segment < 0 else segment_ids[segment],
+                group=GROUPS[group],
+                arm=arm if sends else None,
+                propensity=propensity if sends or drawn else None,
+                reason=reason,
+                drawn=drawn,
+                blocked=blocked(found.codes[n], tactic.variant_ids) if n in narrowed else {},
+                retry_at=retry_at,
+            )
+        )
+    return made
 
 
 def _others_than_pinned(codes: NDArray[np.uint8], pinned: int) -> NDArray[np.bool_]:
     others = codes == ELIGIBLE
     others[:, pinned] = False
     return others
-
-
-def _outside(group: Group) -> Choice:
-    return Choice(segment_id=None, group=group, arm=None, propensity=None, reason=Reason.OUTSIDE_AUDIENCE)
 
 
 def _segments(tactic: Tactic, attributes: Sequence[Attributes]) -> NDArray[np.int64]:
@@ -209,6 +236,22 @@ def _codes(
     return codes
 
 
+def _rows(
+    table: Allocations, segments: NDArray[np.int64], eligible: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """What each of some contacts is drawn from, ``[N, A]`` or ``[N, A + 1]``, and each one's leader, ``[N]``."""
+    first, of_contact = np.arange(len(segments)), np.arange(len(segments))
+    if len(segments) >= VECTORISE_FROM:  # each row that is needed is looked up once
+        masks = np.zeros(len(segments), np.int64)
+        if not (eligible == eligible[0]).all():
+            packed = np.packbits(eligible, axis=1)
+            masks = np.unique(packed.view(f"V{packed.shape[1]}").ravel(), return_inverse=True)[1]
+        _, first, of_contact = np.unique(segments * len(segments) + masks, return_index=True, return_inverse=True)
+    rows = [table.row(segment, eligible[n]) for n, segment in zip(first, segments[first].tolist(), strict=True)]
+    shares, leaders = np.array([row.drawn_from for row in rows]), np.array([row.leader for row in rows])
+    return shares[of_contact], leaders[of_contact]
+
+
 def _excluded(tactic: Tactic, excluded: Sequence[tuple[str, ...]]) -> NDArray[np.bool_]:
     unwanted = np.zeros((len(excluded), len(tactic.variants)), dtype=bool)
     for n, names in enumerate(excluded):
@@ -225,10 +268,11 @@ def _breaks_brand(tactic: Tactic, attributes: Sequence[Attributes]) -> NDArray[n
     return broken
 
 
-def _one_rule(removed: Mapping[str, Block]) -> Reason:
-    """The rule that removed everything, when one did and it has a reason of its own."""
-    rules = set(removed.values()) - {Block.NOT_PINNED}
-    return _REASONS.get(rules.pop().value, Reason.NOTHING_ELIGIBLE) if len(rules) == 1 else Reason.NOTHING_ELIGIBLE
+def _one_rule(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """The reasons of contacts without an eligible variant: the rule that removed everything, when it was one."""
+    rules = (codes != ELIGIBLE) & (codes != CODES[Block.NOT_PINNED])
+    least, most = np.where(rules, codes, 255).min(axis=1), np.where(rules, codes, 0).max(axis=1)
+    return np.where(least == most, _REASON_OF_CODE[most], _NOTHING_ELIGIBLE)
 
 
 def _retry_at(

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import Instant
+from optimizer.domain.meters import UNUSED, MeterKey, Reading
 from optimizer.domain.micros import MICRO, units
 from optimizer.domain.reasons import Group
 from optimizer.domain.snapshot import Snapshot
 from optimizer.domain.statistics import Cell, Sums, penalty_metric, reward_metric
-from optimizer.engine.pricing import UNPRICED, Pricing, pace_differs
+from optimizer.engine.pricing import UNPRICED, Cells, Pricing, pace_differs, paced_budget, pricing
 from optimizer.engine.tactic import Tactic
 from optimizer.policy.beta_bernoulli import BetaPosterior, beta_posterior
 
@@ -48,6 +49,42 @@ def evidence_of(tactic: Tactic, cells: Iterable[tuple[Cell, Sums]]) -> Evidence:
             arrays[row, segment, arm, place] += sums.n
     trials, positives, rewards, squares = arrays[:4]
     return Evidence(buckets.astype(np.int64), trials, positives, rewards, squares, arrays[4:])
+
+
+def is_frozen(tactic: Tactic, latest: Snapshot | None, now: Instant) -> bool:
+    """Whether the allocation stays as it is because a review is overdue."""
+    overdue = tactic.frozen_when_overdue and tactic.review_due_at is not None and now >= tactic.review_due_at
+    return overdue and latest is not None and latest.strategy_version == tactic.strategy_version
+
+
+def next_snapshot(
+    tactic: Tactic,
+    evidence: Evidence,
+    cells: Cells,
+    readings: Mapping[MeterKey, Reading],
+    latest: Snapshot | None,
+    now: Instant,
+) -> Snapshot:
+    """The campaign's newest snapshot after learning: the latest itself where that would change nothing.
+
+    Args:
+        tactic: the campaign.
+        evidence: what its statistics say about its variants, see `evidence_of`.
+        cells: those statistics, for the price of a budget that is paced.
+        readings: what is in use of that budget; absent means nothing.
+        latest: its newest snapshot so far; None when it has none.
+        now: the instant of learning.
+    """
+    if latest is not None and is_frozen(tactic, latest, now):
+        return latest
+    number = 1 if latest is None else latest.number + 1
+    paced = paced_budget(tactic, now)
+    price = UNPRICED
+    if paced is not None:
+        reading = readings.get(paced.key, UNUSED)
+        price = pricing(tactic, paced, posterior_of(tactic, evidence, now), cells, reading, latest, now)
+    snapshot = learn(tactic, evidence, number, now, price)
+    return snapshot if latest is None or differs(latest, snapshot) else latest
 
 
 def learn(tactic: Tactic, evidence: Evidence, number: int, now: Instant, pricing: Pricing = UNPRICED) -> Snapshot:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 from optimizer.domain.commitment import Commitment
@@ -31,13 +31,19 @@ def due(costs: Costs, assessment: Assessment) -> int:
     """Micro-units due so far, given what was reported within the attribution window."""
     if assessment.withdrawn:
         return 0
-    return sum(amount for event, amount in costs.items() if event == DECISION or _happened(event, assessment))
+    return sum(
+        amount
+        for event, amount in costs.items()
+        if event == DECISION or not kinds_that_show(event).isdisjoint(assessment.counted)
+    )
 
 
-def _happened(event: str, assessment: Assessment) -> bool:
-    # Providers lose "delivered" more often than clicks, and who clicked had it delivered.
-    kinds: Sequence[str] = sorted(EXPOSURE_KINDS.get(event, frozenset())) or [event]
-    return any(kind in assessment.counted for kind in kinds)
+def kinds_that_show(event: str) -> frozenset[str]:
+    """Outcome kinds any of which shows that an event happened.
+
+    Providers lose "delivered" more often than clicks, and who clicked had it delivered.
+    """
+    return EXPOSURE_KINDS.get(event, frozenset()) or frozenset({event})
 
 
 def settled(commitment: Commitment, costs: Costs, assessment: Assessment) -> Commitment:

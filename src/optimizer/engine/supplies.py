@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
+
+import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.domain.instants import Instant
 from optimizer.domain.meters import UNUSED, MeterKey, Reading
@@ -38,6 +41,10 @@ class Room:
     def again_at(self, n: int) -> Instant:
         """From when on this contact is allowed."""
         return self.contact_again_at[n] if self.contact_again_at else 0
+
+    def part(self, start: int, end: int) -> Room:
+        """That of the contacts from `start` up to, and without, `end`."""
+        return replace(self, contact_again_at=self.contact_again_at[start:end])
 
 
 @dataclass(slots=True)
@@ -86,8 +93,21 @@ class Supplies:
 
     def use(self, tactic: Tactic, keys: Keys, recipient_key: str, arm: int, now: Instant) -> None:
         """A decision has been made for this arm."""
-        more = Reading(int(tactic.most[arm]), 0, 1)
-        for key in set(keys):
-            self.readings[key] = self.readings.get(key, UNUSED).plus(more)
+        self._take_up(keys, Reading(int(tactic.most[arm]), 0, 1))
         if tactic.contact_limits:
             self.contacts.setdefault(recipient_key, []).append(Contact(now, tactic.campaign.channel))
+
+    def use_together(
+        self, tactic: Tactic, keys: Keys, recipient_keys: Sequence[str], arms: NDArray[np.int64], now: Instant
+    ) -> None:
+        """Decisions have been made for these arms, below 0 where nothing is sent."""
+        sent = np.flatnonzero(arms >= 0)
+        self._take_up(keys, Reading(int(tactic.most[arms[sent]].sum()), 0, len(sent)))
+        if tactic.contact_limits:
+            contact = Contact(now, tactic.campaign.channel)
+            for n in sent.tolist():
+                self.contacts.setdefault(recipient_keys[n], []).append(contact)
+
+    def _take_up(self, keys: Keys, more: Reading) -> None:
+        for key in set(keys):
+            self.readings[key] = self.readings.get(key, UNUSED).plus(more)

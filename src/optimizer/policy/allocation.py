@@ -108,6 +108,8 @@ def _water(p: NDArray[np.float64], n: NDArray[np.int_], most: NDArray[np.float64
     With the ``k`` largest arms at the cap, the others share what remains: ``mu_k = (1 - k c - sum of others)
     / (n - k)``. The right ``k`` is the first at which the largest of the others stays within the cap.
     """
+    if (p <= most).all():
+        return np.zeros_like(most)
     k = np.arange(p.shape[-1])
     descending = np.sort(p, axis=-1)[..., ::-1]  # arms that are not eligible are zeros at its end
     others = np.cumsum(descending[..., ::-1], axis=-1)[..., ::-1]
@@ -128,10 +130,10 @@ def _on_lattice(p: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _with_residual(parts: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Whole parts, what each row misses of its wanted sum, ``[..., 1]``, given to its first largest arm."""
-    largest = np.argmax(parts, axis=-1)[..., None]
     residual = wanted - parts.sum(axis=-1, keepdims=True)
-    np.put_along_axis(parts, largest, np.take_along_axis(parts, largest, axis=-1) + residual, axis=-1)
-    return parts
+    rows = parts.reshape(-1, parts.shape[-1])
+    rows[np.arange(len(rows)), rows.argmax(axis=-1)] += residual.ravel()
+    return rows.reshape(parts.shape)
 
 
 def _check(

@@ -20,6 +20,8 @@ it randomized probability matching). Three choices make one rule accurate for ev
 
 from __future__ import annotations
 
+from math import ceil
+
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +34,7 @@ SMALLEST, LARGEST = 1e-8, 1e12  # parameters for which the accuracy below was me
 _REACH = 7.0  # an arm's density has fallen by exp(-_REACH**2 / 2) = 2e-11, or more, at its ends
 _STEPS = np.linspace(0.0, _REACH, 7)[1:]  # tail scales at which an arm's steps end, on either side of its mode
 _N_NODES = 10
+_LEAST = 1e-290  # what nothing is divided by less of
 
 
 def prob_best(alpha: ArrayLike, beta: ArrayLike) -> Floats:
@@ -115,26 +118,29 @@ def _wins(alpha: Floats, beta: Floats, above: float = -np.inf) -> Floats:
     edges = _panel_edges(alpha, beta, above)
     if len(edges) == 0:
         return np.zeros_like(alpha)
-    half = np.diff(edges)[:, None] / 2
+    half = (edges[1:] - edges[:-1])[:, None] / 2
     x = edges[:-1, None] + half * (1 + _NODES)
+    shape = (len(alpha), *x.shape)
 
-    # log s(x) and log s(-x) are computed apart: their difference, times a large parameter, would lose digits.
-    log_density = np.multiply.outer(-alpha, np.logaddexp(0, -x))
-    log_density -= np.multiply.outer(beta, np.logaddexp(0, x))
-    log_density -= betaln(alpha, beta)[:, None, None]
-    density = np.exp(log_density, out=log_density)
+    # -log s(x) and -log s(-x) are computed apart: their difference, times a large parameter, would lose digits.
+    near = np.log1p(np.exp(-np.abs(x)))
+    minus_logs = np.array([near - np.minimum(x, 0.0), near + np.maximum(x, 0.0)])
+    log_density = np.array([-alpha, -beta]).T @ minus_logs.reshape(2, -1)
+    log_density -= betaln(alpha, beta)[:, None]
+    density = np.exp(log_density, out=log_density).reshape(shape)
     density *= half
 
     mass = density @ _WEIGHTS
-    below_panel = _distribution(alpha, beta, float(edges[0]))[:, None] + np.cumsum(mass, axis=1) - mass
+    below_panel = _distribution(alpha, beta, float(edges[0]))[:, None] + mass.cumsum(axis=1) - mass
     below = density @ _INTEGRALS
     below += below_panel[:, :, None]
 
-    others_below = np.ones_like(below)  # product over all arms but one, without a division
-    np.cumprod(below[:-1], axis=0, out=others_below[1:])
-    others_below[:-1] *= np.cumprod(below[:0:-1], axis=0)[::-1]
-
-    return np.maximum(((density * others_below) @ _WEIGHTS).sum(axis=1), 0.0)
+    # The product over all arms but one is that over all, divided by the one: a factor cancels itself exactly, and an
+    # arm whose F is as small as the least one allowed has no density there.
+    np.maximum(below, _LEAST, out=below)
+    all_below = np.multiply.reduce(below, axis=0) * _WEIGHTS
+    density /= below
+    return density.reshape(len(alpha), -1) @ all_below.ravel()
 
 
 def tail_steps(alpha: Floats, beta: Floats) -> Floats:
@@ -161,12 +167,12 @@ def paced_edges(ends: Floats, low: float, high: float) -> Floats:
         low: where the first panel begins.
         high: where the last panel ends, above ``low``.
     """
-    clipped = np.clip(ends, low, high)
+    clipped = np.minimum(np.maximum(ends, low), high)
     grid = np.sort(clipped, axis=None)
     pace = _fastest_pace(ends, np.searchsorted(grid, clipped), len(grid) - 1)
     steps = np.zeros(len(grid))
     np.cumsum(pace * (grid[1:] - grid[:-1]), out=steps[1:])
-    n_panels = int(np.ceil(steps[-1]))
+    n_panels = ceil(steps[-1])
     return np.interp(np.arange(n_panels + 1) * (steps[-1] / n_panels), steps, grid)
 
 
@@ -176,8 +182,7 @@ def _panel_edges(alpha: Floats, beta: Floats, above: float) -> Floats:
     But for about 2e-11 per arm, the largest rate lies between the largest of the arms' lower ends and the
     largest of their upper ends. The steps of the arm that reaches highest cover all of that range.
     """
-    # One more arm that never plays, Beta(1, 1), lends the logistic function's own scale to arms that are vaguer.
-    ends = tail_steps(np.append(alpha, 1.0), np.append(beta, 1.0))
+    ends = np.concatenate([tail_steps(alpha, beta), _LOGISTIC_STEPS])
     low, high = max(ends[:-1, 0].max(), above), ends[:-1, -1].max()
     return paced_edges(ends, low, high) if low < high else np.zeros(0)
 
@@ -192,8 +197,7 @@ def _fastest_pace(ends: Floats, places: NDArray[np.intp], n_pieces: int) -> Floa
     """
     n_arms, n_ends = ends.shape
     pace = np.zeros((n_arms, n_ends + 1))
-    with np.errstate(divide="ignore"):  # a step of no length lies on no piece
-        pace[:, 1:-1] = 1 / (ends[:, 1:] - ends[:, :-1])
+    pace[:, 1:-1] = 1 / np.maximum(ends[:, 1:] - ends[:, :-1], _LEAST)  # a step of no length lies on no piece
     bounds = np.zeros((n_arms, n_ends + 2), np.intp)
     bounds[:, 1:-1] = places
     bounds[:, -1] = n_pieces
@@ -224,3 +228,5 @@ def _gauss_legendre(n_nodes: int) -> tuple[Floats, Floats, Floats]:
 
 
 _NODES, _WEIGHTS, _INTEGRALS = _gauss_legendre(_N_NODES)
+# Those of one more arm that never plays, Beta(1, 1): it lends the logistic function's own scale to vaguer arms.
+_LOGISTIC_STEPS = tail_steps(np.ones(1), np.ones(1))

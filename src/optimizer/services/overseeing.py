@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from optimizer.domain.controls import UNTOUCHED, Controls, Status
 from optimizer.domain.instants import Instant, isoformat
+from optimizer.engine.watching import rollout_state
 from optimizer.guardrails.reviews import review_due_at
-from optimizer.guardrails.rollout import RolloutState, Stage, Wait, share_in_force, waits
+from optimizer.guardrails.rollout import Stage, Wait, share_in_force, waits
 from optimizer.services.live import Live
 from optimizer.storage.store import Ledger
 from optimizer.strategy.limits import Review
@@ -89,25 +89,6 @@ def standing(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Stan
         _rollout(tactic.stages, controls, now) if tactic.stages else None,
         None if review is None else _review(review, controls, now),
     )
-
-
-def rollout_state(controls: Controls, now: Instant) -> RolloutState:
-    """Where the controls say the rollout is; one that has not begun has been there since now."""
-    since = now if controls.stage_since is None else controls.stage_since
-    return RolloutState(controls.stage, since, controls.held, controls.stage_approved)
-
-
-def with_rollout(controls: Controls, state: RolloutState) -> Controls:
-    """The controls with their rollout moved."""
-    return replace(
-        controls, stage=state.stage, stage_since=state.since, held=state.held, stage_approved=state.approved_stage
-    )
-
-
-def stage_words(stages: Sequence[Stage], stage: int) -> str:
-    """A stage as people say it: ``stage 2 of 3 (25 % of recipients)``."""
-    place = min(stage, len(stages) - 1)
-    return f"stage {place + 1} of {len(stages)} ({100 * stages[place].share:g} % of recipients)"
 
 
 def standing_json(found: Standing) -> dict[str, Any]:

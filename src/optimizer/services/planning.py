@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from optimizer.domain.controls import UNTOUCHED
 from optimizer.domain.instants import Instant
 from optimizer.services.applying import awaiting_approval
 from optimizer.services.capacity import capacity_warnings
+from optimizer.services.hindsight import Hindsight, hindsight
 from optimizer.services.live import Live, tactics_of
 from optimizer.services.outlooks import NO_ASSUMPTIONS, Assumptions, SegmentOutlook, campaign_outlook
 from optimizer.storage.store import Ledger
@@ -26,6 +28,7 @@ class Plan:
         awaiting: ``(campaign id, variant id)`` of what would not be served until someone approves it.
         lapsing: those of them that are approved now.
         outlook: who campaigns reach and how long they learn, by campaign and segment.
+        hindsight: what the changed campaigns would have done with the requests of the last weeks.
         warnings: what to think about before applying.
     """
 
@@ -36,6 +39,7 @@ class Plan:
     awaiting: tuple[tuple[str, str], ...]
     lapsing: tuple[tuple[str, str], ...]
     outlook: tuple[SegmentOutlook, ...]
+    hindsight: tuple[Hindsight, ...]
     warnings: tuple[str, ...]
 
 
@@ -46,7 +50,7 @@ def plan(
     loaded = live.at(ledger)
     compiled = tactics_of(workspace, loaded.version + 1, ledger.approvals.granted(), loaded.controls)
     tactics = list(compiled.values())
-    found = changes(loaded.workspace, workspace)
+    changed = changes(loaded.workspace, workspace)
     awaiting = tuple(pair for tactic in tactics for pair in awaiting_approval(tactic))
     approved_now = {
         (tactic.campaign_id, variant_id) for tactic in loaded.tactics.values() for variant_id in tactic.variant_ids
@@ -54,12 +58,19 @@ def plan(
     return Plan(
         live_version=loaded.version,
         is_new_version=loaded.workspace is None or loaded.workspace.digest != workspace.digest,
-        changes=found,
-        touched=campaigns_touched(found),
+        changes=changed,
+        touched=campaigns_touched(changed),
         awaiting=awaiting,
         lapsing=tuple(pair for pair in awaiting if pair in approved_now),
         outlook=tuple(
             row for tactic in tactics for row in campaign_outlook(ledger, tactic, loaded.declared, now, assumptions)
+        ),
+        hindsight=tuple(
+            found
+            for name in campaigns_touched(changed)
+            if name in compiled and name in loaded.tactics
+            for found in [hindsight(ledger, live, compiled[name], loaded.controls.get(name, UNTOUCHED), now)]
+            if found is not None
         ),
         warnings=capacity_warnings(ledger, workspace, awaiting, now),
     )

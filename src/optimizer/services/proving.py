@@ -9,7 +9,7 @@ import numpy as np
 
 from optimizer.domain.decision import Decision
 from optimizer.engine.allocations import AllocationTable
-from optimizer.engine.choosing import recompute
+from optimizer.engine.recomputing import recompute
 from optimizer.guardrails.groups import Places
 from optimizer.policy.draw import decision_hash, unit_hash
 from optimizer.services.live import Live

@@ -12,12 +12,11 @@ from dataclasses import dataclass, replace
 from optimizer.domain.controls import UNTOUCHED, Controls, Status
 from optimizer.domain.instants import Instant, isoformat
 from optimizer.engine.tactic import Tactic
+from optimizer.engine.watching import WHOLE_CAMPAIGN, answered_alarm, rollout_state, stage_words, with_rollout
 from optimizer.errors import Conflict, NotFound
 from optimizer.guardrails.rollout import Wait, approved, released, waits
 from optimizer.services.auditing import noted
 from optimizer.services.live import DOCUMENTS, Live
-from optimizer.services.overseeing import rollout_state, stage_words, with_rollout
-from optimizer.services.watching import WHOLE_CAMPAIGN, answered_alarm
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
 

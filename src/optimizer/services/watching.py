@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from optimizer.domain.controls import UNTOUCHED, Controls, Status
+from optimizer.domain.controls import UNTOUCHED
 from optimizer.domain.instants import Instant
-from optimizer.domain.statistics import DECIDED, NOTHING, Cell, Sums, outcome_metric, reward_metric
-from optimizer.engine.tactic import Tactic
-from optimizer.guardrails.metrics import ALERT, PAUSE_VARIANT, STOP_CAMPAIGN, Breach, MetricRule, breaches
-from optimizer.guardrails.rollout import next_state
+from optimizer.domain.statistics import Cell, Sums
+from optimizer.engine.watching import watched
 from optimizer.services.live import DOCUMENTS, Live
-from optimizer.services.overseeing import rollout_state, stage_words, with_rollout
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
 
 WATCHER = "optimizer"  # actor in the audit trail: nobody in person
-WHOLE_CAMPAIGN = ""  # key of `Controls.watched_since`
-_ANY_REWARD = reward_metric("")
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """Something the watch has decided: an entry of the audit trail to be."""
-
-    action: str
-    subject: str
-    sentence: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """What a campaign's statistics say about guardrail metrics.
-
-    Attributes:
-        by_arm: decisions per outcome kind (key ``""``: exposures), ``[A]``, of each variant as it stands now.
-        together: the same of the whole campaign, whatever its words were, by the instant they are counted from.
-        sent: whether anything has been sent at all.
-    """
-
-    by_arm: Mapping[str, NDArray[np.int64]]
-    together: Mapping[Instant, Mapping[str, int]]
-    sent: bool
 
 
 def watch_campaign(
@@ -58,11 +22,7 @@ def watch_campaign(
     now: Instant,
     cells: Iterable[tuple[Cell, Sums]] | None = None,
 ) -> tuple[str, ...]:
-    """Judge a campaign's guardrail metrics and move its rollout on, or hold it.
-
-    A metric that pauses variants judges each of them as its words stand now; the others judge the campaign as a
-    whole. Everyone to whom something was sent counts, held out or not. What a metric has done, only a person undoes;
-    evidence from before that counts no more (`Controls.watched_since`), by the hour in which decisions were made.
+    """Judge a campaign's guardrail metrics and move its rollout on, or hold it; see `engine.watching.watched`.
 
     Args:
         ledger: where statistics, controls and the audit trail are.
@@ -85,121 +45,10 @@ def watch_campaign(
         ledger.statistics.flush()
         cells = ledger.statistics.of_campaign(campaign_id)
     before = ledger.controls.all().get(campaign_id, UNTOUCHED)
-    counts = _counts(tactic, before, cells)
-    controls, done = _after_metrics(tactic, before, _breaches(tactic, before, counts))
-    controls, moved = _after_rollout(tactic, controls, now, sent=counts.sent, breached=bool(done))
+    controls, done = watched(tactic, before, cells, now)
     if controls != before:
         ledger.controls.put(campaign_id, controls)
         ledger.revisions.bump(DOCUMENTS)
-    for one in (*done, *moved):
+    for one in done:
         ledger.audit.append(AuditEntry(now, WATCHER, one.action, one.subject, one.sentence, one.before, one.after))
-    return tuple(f"{one.subject}: {one.action}: {one.sentence}" for one in (*done, *moved))
-
-
-def answered_alarm(outcome: str) -> str:
-    """Key of `Controls.watched_since` for an alarm that somebody has answered; no variant id has a slash."""
-    return f"outcome/{outcome}"
-
-
-def _since(rule: MetricRule, controls: Controls) -> Instant:
-    """From when on a rule counts that judges the campaign as a whole."""
-    since = controls.watched_since.get(WHOLE_CAMPAIGN, 0)
-    if rule.then == ALERT:  # answering an alarm shall not make a metric that stops the campaign forget
-        since = max(since, controls.watched_since.get(answered_alarm(rule.outcome), 0))
-    return since
-
-
-def _counts(tactic: Tactic, controls: Controls, cells: Iterable[tuple[Cell, Sums]]) -> _Counts:
-    arms = {pair: arm for arm, pair in enumerate(zip(tactic.variant_ids, tactic.content_hashes, strict=True))}
-    arm_since = [controls.watched_since.get(variant_id, 0) for variant_id in tactic.variant_ids]
-    kinds = {outcome_metric(rule.outcome): rule.outcome for rule in tactic.metrics}
-    by_arm: dict[str, NDArray[np.int64]] = defaultdict(lambda: np.zeros(len(arms), np.int64))
-    together: dict[Instant, dict[str, int]] = {
-        _since(rule, controls): defaultdict(int) for rule in tactic.metrics if rule.then != PAUSE_VARIANT
-    }
-    sent = False
-    for cell, sums in cells:
-        if cell.variant_id == NOTHING:  # whoever got nothing cannot have disliked it
-            continue
-        sent = sent or (cell.metric == DECIDED and sums.n > 0)
-        # Every decision has one reward metric, that of the objective it was made for, so no exposure counts twice.
-        if cell.metric.startswith(_ANY_REWARD):
-            kind, n = "", max(sums.n, 0)
-        elif cell.metric in kinds:
-            kind, n = kinds[cell.metric], max(sums.positives, 0)
-        else:
-            continue
-        arm = arms.get((cell.variant_id, cell.content_hash))
-        if arm is not None and cell.bucket >= arm_since[arm]:
-            by_arm[kind][arm] += n
-        for since, of_campaign in together.items():
-            if cell.bucket >= since:
-                of_campaign[kind] += n
-    return _Counts(by_arm, together, sent)
-
-
-def _breaches(tactic: Tactic, controls: Controls, counts: _Counts) -> list[Breach]:
-    nothing: NDArray[np.int64] = np.zeros(len(tactic.variant_ids), np.int64)
-    found: list[Breach] = []
-    for rule in tactic.metrics:
-        if rule.then == PAUSE_VARIANT:
-            found += breaches([rule], counts.by_arm, counts.by_arm.get("", nothing))
-        else:
-            summed = {kind: np.array([n], np.int64) for kind, n in counts.together[_since(rule, controls)].items()}
-            found += breaches([rule], summed, summed.get("", nothing[:1]))
-    return found
-
-
-def _after_metrics(
-    tactic: Tactic, controls: Controls, breached: Sequence[Breach]
-) -> tuple[Controls, tuple[_Done, ...]]:
-    """The controls after what the breaches ask for, and what of it is new."""
-    done: list[_Done] = []
-    for breach in breached:
-        if breach.then == PAUSE_VARIANT and breach.arm is not None:
-            variant_id = tactic.variant_ids[breach.arm]
-            if variant_id not in controls.paused:
-                controls = replace(controls, paused={**controls.paused, variant_id: breach.sentence})
-                subject = f"{tactic.campaign_id}/{variant_id}"
-                done.append(_Done("pause", subject, breach.sentence, "may be chosen", "paused"))
-            continue
-        stops = breach.then == STOP_CAMPAIGN and controls.status is not Status.STOPPED
-        if stops or breach.outcome not in controls.alerted:
-            status = Status.STOPPED if stops else controls.status
-            after = "stopped" if stops else f"alarm: {breach.outcome}"
-            before = controls.status.value if stops else "no alarm"
-            action = "stop" if stops else "alert"
-            alerted = {**controls.alerted, breach.outcome: breach.sentence}
-            controls = replace(controls, status=status, alerted=alerted)
-            done.append(_Done(action, tactic.campaign_id, breach.sentence, before, after))
-    return controls, tuple(done)
-
-
-def _after_rollout(
-    tactic: Tactic, controls: Controls, now: Instant, *, sent: bool, breached: bool
-) -> tuple[Controls, tuple[_Done, ...]]:
-    """The controls after the rollout was checked, and what that changed.
-
-    A rollout begins once something was sent, or a pilot would be over before its words were approved. It goes on only
-    while the campaign runs, and not while an alarm waits for an answer.
-    """
-    stages, ends_at = tactic.stages, tactic.limits.ends_at
-    if not stages or not sent or (ends_at is not None and now >= ends_at):
-        return controls, ()
-    unsettled = breached or bool(controls.alerted)
-    if controls.status is not Status.RUNNING and not unsettled:
-        return controls, ()
-    begins = controls.stage_since is None
-    before = rollout_state(controls, now)
-    after = next_state(stages, before, now, breached=unsettled)
-    words = stage_words(stages, after.stage)
-    done = []
-    if begins:
-        done.append(_Done("begin rollout", tactic.campaign_id, f"the rollout is at {words}", "", words))
-    if after.held and not before.held:
-        why = f"a guardrail metric holds the rollout at {words} until a person releases it"
-        done.append(_Done("hold rollout", tactic.campaign_id, why, words, "held"))
-    if after.stage != before.stage:
-        why = f"nothing holds the rollout any longer: {words}"
-        done.append(_Done("advance rollout", tactic.campaign_id, why, stage_words(stages, before.stage), words))
-    return with_rollout(controls, after), tuple(done)
+    return tuple(f"{one.subject}: {one.action}: {one.sentence}" for one in done)

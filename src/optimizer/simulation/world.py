@@ -71,7 +71,10 @@ class World(Protocol):
         """Everyone who can come by."""
 
     def arrivals(self, start: Instant, end: Instant, rng: np.random.Generator) -> NDArray[np.int64]:
-        """Who comes by from `start` up to, and without, `end`: places in the population, in order of coming."""
+        """Who comes by from `start` up to, and without, `end`: places in the population, in order of coming.
+
+        One recipient may come more than once. Spans that adjoin give the same law as the span they make together.
+        """
 
     def events(
         self,
@@ -94,7 +97,9 @@ class World(Protocol):
     def expected_rewards(self, rule: RewardRule, at: Instant) -> NDArray[np.float64]:
         """Expected reward of a first contact decided at `at`, ``[Z, A + 1]``; the last column is of sending nothing.
 
-        Penalties are taken off, and only what falls within the attribution window counts.
+        In rewards: 1 is one rewarded outcome. Penalties are taken off, and only what falls within the attribution
+        window counts. It is the mean over all such decisions: one that never becomes a trial, because it is not
+        delivered, say, earns 0. Nothing sent counts from the decision, as it does for a holdout.
         """
 
 

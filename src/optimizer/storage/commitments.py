@@ -60,13 +60,16 @@ class Commitments:
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _commitment(row)
 
-    def contacts(self, recipient_keys: Sequence[str], since: Instant) -> dict[str, list[tuple[Instant, str]]]:
-        """When, and on which channel, each recipient was contacted after an instant."""
+    def contacts(
+        self, recipient_keys: Sequence[str], since: Instant, *, apart_from: str | None = None
+    ) -> dict[str, list[tuple[Instant, str]]]:
+        """When, and on which channel, each recipient was contacted after an instant; but for those of one campaign."""
         found: dict[str, list[tuple[Instant, str]]] = defaultdict(list)
         columns = sa.select(_COMMITMENTS.c.recipient_key, _COMMITMENTS.c.at, _COMMITMENTS.c.channel)
         for some in portions(sorted(set(recipient_keys))):
             of_them = _COMMITMENTS.c.recipient_key.in_(some)
             query = columns.where(of_them, _COMMITMENTS.c.at > since, sa.not_(_COMMITMENTS.c.withdrawn))
+            query = query if apart_from is None else query.where(_COMMITMENTS.c.campaign_id != apart_from)
             for key, at, channel in self._connection.execute(query):
                 found[key].append((at, channel))
         return found

@@ -63,9 +63,27 @@ class Decisions:
         query = sa.select(_DECISIONS).where(wanted).order_by(_DECISIONS.c.decision_id).limit(n)
         return [_decision(row) for row in self._connection.execute(query)]
 
-    def count(self) -> int:
-        """How many there are."""
-        return self._connection.execute(sa.select(sa.func.count()).select_from(_DECISIONS)).scalar_one()
+    def newest(self, campaign_id: str, since: Instant, n: int) -> list[Decision]:
+        """The newest `n` decisions of a campaign made at `since` or later, in order of time."""
+        wanted = sa.and_(_DECISIONS.c.campaign_id == campaign_id, _DECISIONS.c.decided_at >= since)
+        order = (_DECISIONS.c.decided_at.desc(), _DECISIONS.c.decision_id)
+        rows = self._connection.execute(sa.select(_DECISIONS).where(wanted).order_by(*order).limit(n))
+        return [_decision(row) for row in rows][::-1]
+
+    def page(self, campaign_id: str, after: str, n: int) -> list[Decision]:
+        """The next `n` decisions of a campaign in order of their id, those whose id comes after this one.
+
+        The id is a hash: the first pages are as good as chosen by chance.
+        """
+        wanted = sa.and_(_DECISIONS.c.campaign_id == campaign_id, _DECISIONS.c.decision_id > after)
+        query = sa.select(_DECISIONS).where(wanted).order_by(_DECISIONS.c.decision_id).limit(n)
+        return [_decision(row) for row in self._connection.execute(query)]
+
+    def count(self, campaign_id: str | None = None) -> int:
+        """How many there are, of one campaign or of all."""
+        query = sa.select(sa.func.count()).select_from(_DECISIONS)
+        query = query if campaign_id is None else query.where(_DECISIONS.c.campaign_id == campaign_id)
+        return self._connection.execute(query).scalar_one()
 
     def stream(self) -> Iterator[Decision]:
         """All, in order of their id, without holding them in memory."""

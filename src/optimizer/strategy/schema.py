@@ -13,10 +13,11 @@ def json_schemas() -> dict[str, dict[str, Any]]:
 
     They hold what one file can be judged by alone; `read_workspace` also checks references between keys.
     """
-    return {"strategy": _schema(Strategy), "campaign": _schema(Campaign)}
+    return {"strategy": json_schema(Strategy), "campaign": json_schema(Campaign)}
 
 
-def _schema(model: type[Document]) -> dict[str, Any]:
+def json_schema(model: type[Document]) -> dict[str, Any]:
+    """The schema of one kind of document."""
     schema = _as_written(model.model_json_schema(by_alias=True))
     return {"$schema": _DIALECT, **schema}
 

@@ -58,6 +58,7 @@ class Source:
         values: place of each value, by path; the whole document has the path ``()``.
         broken: paths whose value had a finding of its own; there is no point in judging them twice.
         findings: what is wrong with the text as YAML.
+        within: where the document stands in its file, when it is a part of another one.
     """
 
     file: str
@@ -67,6 +68,7 @@ class Source:
     values: Mapping[Path, Place] = field(default_factory=dict)
     broken: frozenset[Path] = frozenset()
     findings: tuple[Finding, ...] = ()
+    within: Path = ()
 
     def finding(self, path: Path, allowed: str, *, on_key: bool = False, found: str | None = None) -> Finding:
         """A finding about a path, placed at its key or value, or at what should have contained it."""
@@ -79,7 +81,7 @@ class Source:
         absent = not key and at != path and isinstance(self.value(at), dict | list)
         shown = path if key or absent else at
         said = found or ("nothing" if absent else shortened(self.text[place.start : place.end]) or "nothing")
-        return Finding(self.file, place.line, place.column, dotted(shown), said, allowed)
+        return Finding(self.file, place.line, place.column, dotted((*self.within, *shown)), said, allowed)
 
     def value(self, path: Path) -> object:
         """What stands at a path; None when nothing does."""

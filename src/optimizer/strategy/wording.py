@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from optimizer.errors import Finding
-from optimizer.strategy import audience, brand, documents, fields, limits
+from optimizer.strategy import audience, fields
 from optimizer.strategy.slips import zone_meant
 from optimizer.strategy.source import Path, Source, shortened
 
@@ -175,7 +175,7 @@ def _path(source: Source, loc: Path) -> tuple[Path, bool]:
     return path, on_key
 
 
-_TAGS = frozenset({"<nothing>", "<variant>", *(f"<{kind}>" for kind in audience.ATTRIBUTE_TYPES)})
+_TAGS = frozenset({"<nothing>", "<variant>", "<file>", "<columns>", *(f"<{kind}>" for kind in audience.ATTRIBUTE_TYPES)})
 
 
 def _misspelt(
@@ -228,9 +228,13 @@ def _zone(written: object) -> str:
 
 
 def _model(name: str) -> type[fields.Document]:
-    homes = (documents, limits, audience, brand)
-    model: type[fields.Document] = next(getattr(home, name) for home in homes if hasattr(home, name))
-    return model
+    return next(model for model in _subclasses(fields.Document) if model.__name__ == name)
+
+
+def _subclasses(model: type[fields.Document]) -> Iterator[type[fields.Document]]:
+    for subclass in model.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
 
 
 def _description(model: type[fields.Document], key: str) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -63,15 +63,31 @@ def read_workspace(files: Mapping[str, str]) -> Workspace:
     if STRATEGY_FILE not in files:
         allowed = "a strategy: optimizer init DIR writes one to start from"
         findings.append(Finding(STRATEGY_FILE, 1, 1, THE_FILE, "nothing", allowed))
+    return checked_workspace(sources, files, findings)
 
+
+def checked_workspace(
+    sources: Mapping[str, Source], files: Mapping[str, str], earlier: Sequence[Finding] = ()
+) -> Workspace:
+    """The documents of sources, checked.
+
+    Args:
+        sources: documents as written, by path; they may be parts of another file.
+        files: the texts by path.
+        earlier: what was found already.
+
+    Raises:
+        DocumentError: with every finding, the earlier ones too.
+    """
+    findings = list(earlier)
     written = {file: source for file, source in sources.items() if source.data is not None}
     strategy = None
     campaigns = []
     for file, source in written.items():
         if file == STRATEGY_FILE:
-            strategy = _document(Strategy, source, findings)
+            strategy = read_document(Strategy, source, findings)
         else:
-            campaigns.append(_document(Campaign, source, findings))
+            campaigns.append(read_document(Campaign, source, findings))
     written_strategy = written.pop(STRATEGY_FILE, None)
     findings += islice(reference_findings(written_strategy, list(written.values())), _MAX_FINDINGS)
     if findings or strategy is None:
@@ -80,7 +96,7 @@ def read_workspace(files: Mapping[str, str]) -> Workspace:
     return Workspace(strategy, MappingProxyType(by_id), MappingProxyType(dict(files)), _digest(list(sources.values())))
 
 
-def _document(model: type[_Model], source: Source, findings: list[Finding]) -> _Model | None:
+def read_document(model: type[_Model], source: Source, findings: list[Finding]) -> _Model | None:
     """The document, None after adding its findings."""
     models: dict[int, type[Document]] = {}
     try:

@@ -1,0 +1,123 @@
+"""Judging in columns: what thousands of decisions amount to, each as `assessment.assess` would judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.domain.instants import Instant
+from optimizer.domain.micros import MICRO
+from optimizer.domain.outcome import WITHDRAWN
+from optimizer.domain.reasons import Reason
+from optimizer.engine.assessment import CLOCK_SKEW, EXPOSURE_KINDS, WITHDRAWALS, RewardRule
+from optimizer.engine.choosing import NO_ARM, REASONS
+
+NEVER: Final[Instant] = int(np.iinfo(np.int64).max)
+_HOLDOUT = REASONS.index(Reason.HOLDOUT)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """``D`` decisions, none of them deferred, with at most one outcome of each of ``K`` kinds, none of them reversed.
+
+    Attributes:
+        segments: ``[D]``; -1 outside the audience.
+        groups: ``[D]``, places in `guardrails.groups.GROUPS`.
+        arms: ``[D]``; `NO_ARM` where nothing was sent.
+        reasons: ``[D]``, places in `choosing.REASONS`.
+        decided_at: ``[D]``, instants.
+        occurred_at: ``[D, K]``, instants of the outcomes; `NEVER` where there is none.
+        values: ``[D, K]``, their values in micro-units; 0 where there is none.
+    """
+
+    segments: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    arms: NDArray[np.int64]
+    reasons: NDArray[np.int64]
+    decided_at: NDArray[np.int64]
+    occurred_at: NDArray[np.int64]
+    values: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """``D``."""
+        return len(self.arms)
+
+    def known_at(self, now: Instant) -> Made:
+        """The same without outcomes that come later than `now`."""
+        known = self.occurred_at <= now
+        return Made(
+            self.segments,
+            self.groups,
+            self.arms,
+            self.reasons,
+            self.decided_at,
+            np.where(known, self.occurred_at, NEVER),
+            np.where(known, self.values, 0),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assessments:
+    """What ``D`` decisions amount to; see `assessment.Assessment`.
+
+    Attributes:
+        exposed_at: ``[D]``; `NEVER` where it does not count as a trial.
+        closes_at: ``[D]``, instants.
+        rewarded: ``[D]``.
+        reward: ``[D]``, micro-units.
+        withdrawn: ``[D]``.
+        counted: ``[D, K]``, whether an outcome of the kind fell within the window.
+    """
+
+    exposed_at: NDArray[np.int64]
+    closes_at: NDArray[np.int64]
+    rewarded: NDArray[np.bool_]
+    reward: NDArray[np.int64]
+    withdrawn: NDArray[np.bool_]
+    counted: NDArray[np.bool_]
+
+    @property
+    def exposed(self) -> NDArray[np.bool_]:
+        """``[D]``, whether each counts as a trial."""
+        return np.asarray(self.exposed_at != NEVER)
+
+
+def assessments(rule: RewardRule, kinds: Sequence[str], made: Made) -> Assessments:
+    """Judge decisions by their outcomes.
+
+    Args:
+        rule: the rule they are judged by.
+        kinds: ``K`` outcome kinds, the columns of `made`.
+        made: the decisions.
+    """
+    happened = made.occurred_at != NEVER
+    exposed_at = _exposed_at(rule, kinds, made, happened)
+    exposed = exposed_at != NEVER
+    closes_at = np.where(exposed, exposed_at, made.decided_at) + rule.window
+    opens_at = made.decided_at - CLOCK_SKEW
+    counted = (made.occurred_at >= opens_at[:, None]) & (made.occurred_at <= closes_at[:, None])
+    rewarded = counted[:, _places(kinds, {rule.kind})].any(axis=1) & exposed
+    reward = MICRO * rewarded.astype(np.int64)  # the first such outcome is the only one
+    for kind, penalty in rule.penalties:
+        reward -= np.where(counted[:, _places(kinds, {kind})].any(axis=1) & exposed, penalty, 0)
+    withdrawn = happened[:, _places(kinds, {WITHDRAWN})].any(axis=1)
+    return Assessments(exposed_at, closes_at, rewarded, reward, withdrawn, counted)
+
+
+def _exposed_at(rule: RewardRule, kinds: Sequence[str], made: Made, happened: NDArray[np.bool_]) -> NDArray[np.int64]:
+    if rule.counts_from == "decision":
+        exposed_at = made.decided_at
+    else:
+        shown = made.occurred_at[:, _places(kinds, EXPOSURE_KINDS[rule.counts_from])]
+        exposed_at = shown.min(axis=1, initial=NEVER)
+    gone = happened[:, _places(kinds, WITHDRAWALS)].any(axis=1)
+    kept_on_nothing = np.where(made.reasons == _HOLDOUT, made.decided_at, NEVER)
+    return np.where(made.arms == NO_ARM, kept_on_nothing, np.where(gone, NEVER, exposed_at))
+
+
+def _places(kinds: Sequence[str], wanted: frozenset[str] | set[str]) -> list[int]:
+    return [place for place, kind in enumerate(kinds) if kind in wanted]

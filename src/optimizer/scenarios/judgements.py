@@ -1,0 +1,192 @@
+"""Judge a scenario's fixed policies on its history: chunks of it are summed wherever there is room, and add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+
+from optimizer.domain.feedback import LoggedFeedback
+from optimizer.evaluation.bounded import Bets
+from optimizer.evaluation.crossfit import numbered
+from optimizer.evaluation.diagnostics import Diagnostics
+from optimizer.evaluation.evaluating import Estimate, Judgement, Partial, concluded, sums_of
+from optimizer.evaluation.fitted_models import reward_model
+from optimizer.evaluation.policy_learning import LearnedPolicy, best_by_model, best_by_segment
+from optimizer.evaluation.reward_models import RewardModel
+from optimizer.evaluation.settings import BOUNDED, Settings
+from optimizer.evaluation.targets import Logged, SegmentShares, TargetPolicy
+from optimizer.history.columns import RECIPIENT
+from optimizer.history.opening import History
+from optimizer.scenarios.choosers import fixed_shares
+from optimizer.scenarios.documents import Evaluate, PolicyEntry
+from optimizer.scenarios.result import Estimated, Judged
+from optimizer.scenarios.spreading import Workers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unit:
+    chunk: LoggedFeedback
+    targets: Mapping[str, TargetPolicy]
+    settings: Settings
+    model: RewardModel | None
+    first_row: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Chunks:
+    """The history in chunks, as often as it is asked for."""
+
+    history: History
+    size: int
+    are_numbered: bool
+
+    def __iter__(self) -> Iterator[LoggedFeedback]:
+        chunks = (chunk for chunk in self.history.chunks(self.size) if len(chunk))
+        yield from numbered(chunks) if self.are_numbered else chunks
+
+
+def judgements(
+    history: History, policies: Sequence[PolicyEntry], written: Evaluate, seed: int, workers: Workers
+) -> tuple[tuple[Judged, ...], float]:
+    """What the history says about each policy, and its own mean reward; holds a few chunks at a time.
+
+    Raises:
+        ValueError: a policy names what the history does not have, or a setting does not fit it.
+    """
+    # What was learned from the rows must know which of them it did not see.
+    chunks = _Chunks(history, written.chunk_rows, any(policy.learned is not None for policy in policies))
+    learned = {policy.name: _learned(policy, chunks, written, seed) for policy in policies}
+    targets = {policy.name: _target(policy, history, learned[policy.name]) for policy in policies}
+    settings = _settings(written, history, seed, clustered=chunks.are_numbered)
+    model = None
+    if written.reward_model != "none":
+        kind = None if written.reward_model == "auto" else written.reward_model
+        model = reward_model(chunks, kind, written.folds, seed)
+    bets = [Bets.begin(targets, settings)] if "betting" in settings.intervals else []
+    units = _units(chunks, targets, settings, model, bets)
+    total: Partial | None = None
+    n_chunks = _n_chunks(history, written.chunk_rows)
+    for part in workers.results("judging", _partial, units, n_chunks):
+        total = part if total is None else total + part
+    if total is None:
+        raise ValueError("history: found no rows; allowed some that can be used")
+    found = concluded(total, settings, bets[0] if bets else None)
+    judged = [_judged(policy, history, found.judgements[policy.name], learned[policy.name]) for policy in policies]
+    return tuple(judged), found.logged.value
+
+
+def _units(
+    chunks: Iterable[LoggedFeedback],
+    targets: Mapping[str, TargetPolicy],
+    settings: Settings,
+    model: RewardModel | None,
+    bets: list[Bets],
+) -> Iterator[_Unit]:
+    """A unit for each chunk; betting sequences follow the rows in order, so they are kept here, as chunks go by."""
+    first_row = 0
+    for chunk in chunks:
+        if bets:
+            bets[0] = bets[0].after(chunk, targets)
+        yield _Unit(chunk, targets, settings, model, first_row)
+        first_row += len(chunk)
+
+
+def _partial(unit: _Unit) -> Partial:
+    return sums_of(unit.chunk, unit.targets, unit.settings, unit.model, unit.first_row)
+
+
+def _n_chunks(history: History, size: int) -> int:
+    found = history.contents
+    return -(-(found.rows - sum(found.unusable.values())) // size)
+
+
+def _settings(written: Evaluate, history: History, seed: int, *, clustered: bool) -> Settings:
+    has_recipients = clustered or RECIPIENT in history.frame.collect_schema()
+    bounded = () if written.reward_range is None or has_recipients else BOUNDED
+    said = history.mapping.propensity
+    smallest = min(said.shares.values()) if said.shares else said.constant
+    return Settings(
+        level=written.level,
+        bootstraps=written.bootstraps,
+        seed=seed,
+        weight_clip=written.clip,
+        switch_at=written.switch_at,
+        estimators=tuple(written.estimators or ()),
+        intervals=tuple(written.intervals or ("normal", "bootstrap", *bounded)),
+        reward_range=written.reward_range,
+        largest_weight=inf if smallest is None else 1.0 / smallest,
+    )
+
+
+def _learned(policy: PolicyEntry, chunks: _Chunks, written: Evaluate, seed: int) -> LearnedPolicy | None:
+    if policy.learned is None:
+        return None
+    kind = None if written.reward_model in ("auto", "none") else written.reward_model
+    if policy.learned.by == "segment":
+        return best_by_segment(chunks, kind or "cells", written.folds, seed)
+    return best_by_model(chunks, kind, written.folds, seed)
+
+
+def _target(policy: PolicyEntry, history: History, learned: LearnedPolicy | None) -> TargetPolicy:
+    if learned is not None:
+        return learned.cross_fitted
+    found = history.contents
+    shares = fixed_shares(policy, found.segment_ids, found.variant_ids)
+    return Logged() if shares is None else SegmentShares(shares)
+
+
+def _judged(policy: PolicyEntry, history: History, found: Judgement, learned: LearnedPolicy | None) -> Judged:
+    contents = history.contents
+    shares = fixed_shares(policy, contents.segment_ids, contents.variant_ids)
+    return Judged(
+        policy=policy.name,
+        word=found.verdict.word,
+        sentence=found.verdict.sentence,
+        reasons=found.verdict.reasons,
+        headline=found.headline,
+        estimates={name: _estimated(one) for name, one in found.estimates.items()},
+        lift={name: _estimated(one) for name, one in found.lifts.items()},
+        diagnostics=_diagnostics(found.diagnostics),
+        plug_in=None if learned is None else learned.plug_in.value,
+        shares={}
+        if shares is None
+        else {
+            segment: {v: float(share) for v, share in zip(contents.variant_ids, shares[place], strict=True)}
+            for place, segment in enumerate(contents.segment_ids)
+        },
+    )
+
+
+def _estimated(one: Estimate) -> Estimated:
+    known = {name: ends for name, ends in one.intervals.items() if all(map(isfinite, ends))}
+    return Estimated(one.value, one.standard_error, known)
+
+
+def _diagnostics(found: Diagnostics) -> dict[str, object]:
+    """Numbers by their names in `Diagnostics`, and small tables as lists."""
+    numbers = (
+        "n",
+        "effective_sample_size",
+        "largest_weight",
+        "largest_share",
+        "top_share",
+        "mean_weight",
+        "mean_weight_z",
+        "smallest_propensity",
+        "unsupported_mass",
+        "ratio_mismatch",
+    )
+    tables = {
+        "unsupported": [(one.segment_id, one.variant_id, one.target_share, one.shown) for one in found.unsupported],
+        "calibration": [(one.segment_id, one.variant_id, one.recovered, one.z) for one in found.calibration],
+    }
+    histogram = found.weights
+    used = [place for place, count in enumerate(histogram.counts.tolist()) if count] or [0]
+    first, last = used[0], used[-1] + 1
+    weights = {
+        "zeros": histogram.zeros,
+        "edges": tuple(histogram.edges[first : last + 1].tolist()),
+        "counts": tuple(histogram.counts[first:last].tolist()),
+    }
+    return {**{name: getattr(found, name) for name in numbers}, **tables, "weights": weights}

@@ -1,0 +1,83 @@
+"""A scenario from a command line: a log alone, and a few words about its columns."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from optimizer.errors import DocumentError, InvalidRequest, RequestFinding
+from optimizer.history.opening import open_history
+from optimizer.scenarios.histories import MappedHistory
+from optimizer.scenarios.reading import ScenarioRead, checked_scenario
+from optimizer.strategy.fields import RESERVED
+
+_NEEDED = ("variant", "reward", "propensity")
+
+
+def quick_scenario(file: Path, columns: Mapping[str, str], policies: Sequence[str]) -> ScenarioRead:
+    """The scenario that judges policies on one file.
+
+    Args:
+        file: the log.
+        columns: variant, reward, propensity and segment: a column each; the propensity may be a number or `estimate`.
+            None at all where the file says so itself.
+        policies: a variant each, or shares such as ``offer=0.7,news=0.3``; none for each variant alone.
+
+    Raises:
+        InvalidRequest: a column is missing, a policy cannot be read, or what was said does not fit the file.
+    """
+    missing = [name for name in _NEEDED if name not in columns]
+    if columns and missing:
+        raise InvalidRequest(RequestFinding(f"--{missing[0]}", "none", f"a column of {file}, as others are named"))
+    history: dict[str, Any] = {"file": str(file.resolve()), **columns}
+    if "propensity" in columns:
+        history["propensity"] = _number_or_text(columns["propensity"])
+    said = [_policy(text) for text in policies]
+    if not said:
+        written = MappedHistory.model_validate(history) if columns else None
+        said = [(name, {"always": name}) for name in open_history(file, written).contents.variant_ids]
+    names = _names([text for text, _ in said])
+    scenario = {
+        "scenario": "quick",
+        "question": f"What would other policies have earned on {file.name}?",
+        "history": history,
+        "policies": [{"name": name, **policy} for name, (_, policy) in zip(names, said, strict=True)],
+    }
+    try:
+        return checked_scenario(str(file), json.dumps(scenario, ensure_ascii=False), file.parent)
+    except DocumentError as error:
+        findings = [RequestFinding(found.key, found.found, found.allowed) for found in error.findings]
+        raise InvalidRequest(*findings) from None
+
+
+def _names(texts: Sequence[str]) -> list[str]:
+    """Short ids that say which policy each is, all different."""
+    found: list[str] = []
+    for number, text in enumerate(texts, start=1):
+        name = re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:40] or f"policy-{number}"
+        found.append(f"{name}-{number}" if name in {*found, *RESERVED} else name)
+    return found
+
+
+def _number_or_text(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _policy(text: str) -> tuple[str, dict[str, Any]]:
+    if "=" not in text:
+        return text, {"always": text}
+    shares = {}
+    for pair in text.split(","):
+        name, _, share = pair.rpartition("=")
+        try:
+            shares[name.strip()] = float(share)
+        except ValueError:
+            allowed = "a variant, or shares that add up to 1: a=0.7,b=0.3"
+            raise InvalidRequest(RequestFinding("--policy", pair, allowed)) from None
+    return text, {"shares": shares}
