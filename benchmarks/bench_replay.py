@@ -1,8 +1,8 @@
 """Rejection replay of 1,000,000 logged rows, 10 arms, a refresh every 1,000: events a second, ours and four peers'.
 
 Run: ``OPENBLAS_NUM_THREADS=1 python benchmarks/bench_replay.py > benchmarks/results/replay.txt``; one process each.
-The peers need the environment that ``scripts/peers.sh`` makes; without it only ours is measured. Slow peers replay fewer
-rows: they take the same time for each. Ends with status 1 if a limit is missed.
+The peers need the environment that ``scripts/peers.sh`` makes; without it only ours is measured. Slow peers replay
+fewer rows: they take the same time for each. Ends with status 1 if a limit is missed.
 """
 
 import json
@@ -99,9 +99,10 @@ def main() -> int:
         missed |= limit is not None and ratio < limit
         print(f"{what:<36}{rows:>12,}{theirs:>12,.0f}{min(speeds[name]):>12,.0f}{ratio:>11.1f}{limit or '':>7}")
     print(
-        "\nThe bare policy has two arrays and draws from Beta posteriors a batch at a time: it shows what the loop around"
-        "\nit can do. MABWiser's simulator learns from every row and imputes what it cannot know: it is no replay, and is"
-        "\nhere for its speed. obp's replay loop needs a name mended before it runs (see the script)."
+        "\nThe bare policy is not the package's: it has two arrays and draws from Beta posteriors a batch at a time, to"
+        "\nshow what the loop around it can do. MABWiser's simulator learns from every row and imputes what it cannot"
+        "\nknow: it is no replay, and is here for its speed. obp's replay needs a name mended before it runs (see the"
+        "\nscript)."
     )
     return int(missed)
 

@@ -34,7 +34,7 @@ class Thompson:
 
 
 def rejection_sampling(policy: Any, arms: Any, rewards: Any) -> float:
-    from contextualbandits.evaluation import evaluateRejectionSampling
+    from contextualbandits.evaluation import evaluateRejectionSampling  # noqa: PLC0415 -- each peer alone in its process
 
     x = np.ones((len(arms), 1))
     began = perf_counter()
@@ -46,7 +46,7 @@ def rejection_sampling(policy: Any, arms: Any, rewards: Any) -> float:
 
 def contextualbandits(arms: Any, rewards: Any, n_arms: int) -> float:
     """With the package's own Thompson sampling."""
-    from contextualbandits.online import LinTS
+    from contextualbandits.online import LinTS  # noqa: PLC0415 -- each peer alone in its process
 
     return rejection_sampling(LinTS(n_arms, random_state=1), arms, rewards)
 
@@ -57,10 +57,10 @@ def contextualbandits_bare(arms: Any, rewards: Any, n_arms: int) -> float:
 
 
 def mabwiser(arms: Any, rewards: Any, n_arms: int) -> float:
-    import logging
+    import logging  # noqa: PLC0415 -- each peer alone in its process
 
-    from mabwiser.mab import MAB, LearningPolicy
-    from mabwiser.simulator import Simulator
+    from mabwiser.mab import MAB, LearningPolicy  # noqa: PLC0415 -- each peer alone in its process
+    from mabwiser.simulator import Simulator  # noqa: PLC0415
 
     logging.disable(logging.CRITICAL)
     bandit = MAB(list(range(n_arms)), LearningPolicy.ThompsonSampling(), seed=1)
@@ -74,7 +74,7 @@ def mabwiser(arms: Any, rewards: Any, n_arms: int) -> float:
 
 
 def river(arms: Any, rewards: Any, n_arms: int) -> float:
-    from river import bandit, proba
+    from river import bandit, proba  # noqa: PLC0415 -- each peer alone in its process
 
     every = list(range(n_arms))
     history = ((every, None, arm, reward) for arm, reward in zip(arms.tolist(), (rewards > 0).tolist(), strict=True))
@@ -85,9 +85,9 @@ def river(arms: Any, rewards: Any, n_arms: int) -> float:
 
 
 def obp(arms: Any, rewards: Any, n_arms: int) -> float:
-    import tqdm
-    from obp.policy import BernoulliTS
-    from obp.simulator import replay
+    import tqdm  # noqa: PLC0415 -- each peer alone in its process
+    from obp.policy import BernoulliTS  # noqa: PLC0415 -- each peer alone in its process
+    from obp.simulator import replay  # noqa: PLC0415
 
     replay.tqdm = tqdm.tqdm  # obp 0.5.7 calls the module instead of its function, and would stop here
     feedback = {

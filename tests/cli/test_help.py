@@ -25,7 +25,7 @@ def test_every_command_is_there() -> None:
     named = {" ".join(path) for path in PATHS}
     promised = {"init", "check", "plan", "apply", "approve", "serve", "ledger verify", "key create", "report", "demo"}
     promised |= {"pause", "resume", "stop", "pin", "unpin", "advance", "release", "acknowledge", "review"}
-    promised |= {"audit", "explain", "suppress", "unsuppress"}
+    promised |= {"audit", "explain", "suppress", "unsuppress", "simulate", "evaluate"}
     assert promised <= named
 
 

@@ -56,6 +56,9 @@ class BettingSequence:
     concave and rising. A few dozen candidates are enough then: chords between them bound the capital of all others from
     below, which can only make the interval wider, and by next to nothing.
 
+    The mean must be the same whatever the values before were: rewards that drift, or a log sorted by variant, have no
+    such mean, and the interval is of nothing.
+
     Attributes:
         value_range: lowest and highest possible value.
         level: how often the interval holds at every time at once.

@@ -132,7 +132,7 @@ def one_thread() -> Iterator[None]:
 def _thread_pools() -> Any:
     """Thread pools of the process; looking for them takes as long as ten thousand predictions, so it is done once."""
     import sklearn.linear_model  # noqa: F401, PLC0415 -- loads the pools to be found
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # noqa: PLC0415
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415
 
     return ThreadpoolController()
 

@@ -158,7 +158,7 @@ class PolicyValue:
         standard_error: as if rows were independent (`evaluate` has intervals for recipients with several) and policies
             known beforehand. Policies of different folds share rows; where arms are alike, all are swayed by the same
             luck and errors add (Luedtke and van der Laan 2016). Two standard errors were seen to cover in 94 % of logs
-            where each segment had a clear best arm, and in 85 to 90 % where no arm was better.
+            of 10,000 rows where each segment had a clear best arm (89 % of 400 rows), in 85 to 90 % where no arm was.
         rows: how many.
     """
 

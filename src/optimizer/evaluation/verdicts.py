@@ -125,7 +125,8 @@ def _weights(found: Diagnostics) -> Iterator[_Finding]:
     elif share < LEAST_EFFECTIVE_SHARE:
         yield _Finding("refuse", f"{_worth(found)}, less than one in {1.0 / LEAST_EFFECTIVE_SHARE:,.0f}")
     elif effective < FEW_EFFECTIVE or share < LOW_EFFECTIVE_SHARE:
-        yield _Finding("weak", _worth(found))
+        is_all = round(effective) >= found.n
+        yield _Finding("weak", f"there are only {found.n:,} decisions" if is_all else _worth(found))
     if found.largest_share > MOST_IN_ONE:
         yield _Finding("refuse", f"a single decision carries {found.largest_share:.0%} of the estimate")
 

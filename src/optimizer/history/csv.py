@@ -1,15 +1,22 @@
-"""CSV, also gzipped: every column is read as text, so that no row can stop the reading."""
+"""CSV, also gzipped: every column is read as text, so that no value can stop the reading."""
 
 from __future__ import annotations
 
+import gzip
+from collections.abc import Iterator, Sequence
+from io import BytesIO
+from itertools import chain
 from pathlib import Path
 
 import polars as pl
 
+from optimizer.errors import InvalidRequest, RequestFinding
 from optimizer.history.mapping import Mapping
 from optimizer.history.table import Table, standard_mapping
 
 _LOOKED_AT = 10_000  # rows that tell which columns hold numbers
+_BLOCK = 8 * 2**20  # bytes read at a time
+_MOST_QUOTED = 64 * 2**20  # bytes within which a quote must be closed
 
 
 def read_csv(path: Path, mapping: Mapping | None, separator: str = ",") -> Table:
@@ -23,21 +30,72 @@ def read_csv(path: Path, mapping: Mapping | None, separator: str = ",") -> Table
         mapping: which column says what; without one the file must be in the standard columns.
         separator: what stands between the values.
     """
-    looked_at = pl.scan_csv(path, separator=separator, infer_schema_length=_LOOKED_AT).collect_schema()
+    first = next(_blocks(path))
+    looked_at = pl.scan_csv(
+        BytesIO(first), separator=separator, infer_schema_length=_LOOKED_AT, encoding="utf8-lossy"
+    ).collect_schema()
     used = standard_mapping(list(looked_at)) if mapping is None else mapping
-    frame = pl.scan_csv(path, separator=separator, infer_schema=False)
-    names = {used.variant, used.recipient, used.decision_id, *used.segment}
-    names |= {attribute.column for attribute in used.attributes if attribute.values is not None}
-    if used.eligible is not None:
-        names.add(used.eligible.column)
-    time = None if used.time is None else used.time.column
+    kinds = _kinds(looked_at, used)
+
+    def batches(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        wanted = [kinds[column] for column in columns]
+        for block in _blocks(path):
+            texts = pl.read_csv(BytesIO(block), separator=separator, infer_schema=False, encoding="utf8-lossy")
+            yield texts.select(wanted)
+
+    schema = pl.DataFrame(schema=dict.fromkeys(looked_at, pl.String)).select(*kinds.values()).schema
+    return Table(schema, batches, None if mapping is not None else used)
+
+
+def _kinds(looked_at: pl.Schema, mapping: Mapping) -> dict[str, pl.Expr]:
+    """Each column as what it is: numbers, truths, or the text it was."""
+    names = {mapping.variant, mapping.recipient, mapping.decision_id, *mapping.segment}
+    names |= {attribute.column for attribute in mapping.attributes if attribute.values is not None}
+    if mapping.eligible is not None:
+        names.add(mapping.eligible.column)
+    time = None if mapping.time is None else mapping.time.column
     kinds = {}
     for column, kind in looked_at.items():
-        if column in names:
-            continue
-        if kind == pl.Boolean:
-            kinds[column] = pl.col(column).str.to_lowercase() == "true"
-        elif kind.is_numeric():
+        text = pl.col(column)
+        if column not in names and kind == pl.Boolean:
+            text = text.str.to_lowercase() == "true"
+        elif column not in names and kind.is_numeric():
             whole = column == time and kind.is_integer()
-            kinds[column] = pl.col(column).str.strip_chars().cast(pl.Int64 if whole else pl.Float64, strict=False)
-    return Table(frame.with_columns(**kinds), None if mapping is not None else used)
+            text = text.str.strip_chars().cast(pl.Int64 if whole else pl.Float64, strict=False)
+        kinds[column] = text
+    return kinds
+
+
+def _blocks(path: Path) -> Iterator[bytes]:
+    """Whole lines, some megabytes at a time, each block after the line of names; at least one block."""
+    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        head, rest = b"", b""
+        for block in chain(iter(lambda: file.read(_BLOCK), b""), [b""]):
+            rest += block
+            end = _end_of_lines(rest) if block else len(rest)
+            if not head and end:
+                after = rest.find(b"\n") + 1 or len(rest)
+                yielded, head = rest[:end], rest[:after]
+            elif end:
+                yielded = head + rest[:end]
+            else:
+                _check_quotes(path, rest)
+                continue
+            yield yielded
+            rest = rest[end:]
+        if not head:
+            yield b""
+
+
+def _end_of_lines(block: bytes) -> int:
+    """Where the last line ends that is not within quotes; 0 where none does."""
+    end = block.rfind(b"\n") + 1
+    while end and block.count(b'"', 0, end) % 2:
+        end = block.rfind(b"\n", 0, end - 1) + 1
+    return end
+
+
+def _check_quotes(path: Path, block: bytes) -> None:
+    if len(block) > _MOST_QUOTED:
+        found = f"{path.name}: a quote that is not closed within {_MOST_QUOTED // 2**20} MiB"
+        raise InvalidRequest(RequestFinding("history.file", found, "quotes in pairs"))

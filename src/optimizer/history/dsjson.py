@@ -7,14 +7,14 @@ a sampling logger dropped (``pdrop``) are not made up for.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable, Iterator
+from collections import abc
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
 import orjson
 import polars as pl
-from polars.io.plugins import register_io_source
 
 from optimizer.history.columns import (
     ATTRIBUTE,
@@ -73,17 +73,14 @@ def read_dsjson(path: Path) -> Table:
     kinds = {**kinds, UNUSABLE: "text"}
     schema = pl.Schema({name: _KINDS[kind] for name, kind in kinds.items()})
 
-    def batches(
-        columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, _size: int | None
-    ) -> Iterator[pl.DataFrame]:
+    def batches(columns: Sequence[str]) -> Iterator[pl.DataFrame]:
+        wanted = {name: schema[name] for name in columns}
         with _opened(path) as file:
-            rows = islice(_rows(file), n_rows)
+            rows = _rows(file)
             while some := list(islice(rows, _BATCH)):
-                frame = _frame(some, schema)
-                frame = frame if predicate is None else frame.filter(predicate)
-                yield frame if columns is None else frame.select(columns)
+                yield _frame(some, wanted)
 
-    return Table(register_io_source(batches, schema=schema, is_pure=True), mapping)
+    return Table(schema, batches, mapping)
 
 
 def write_dsjson(
@@ -168,7 +165,7 @@ def _kinds_of(schema: pl.Schema) -> dict[str, str]:
     return kinds
 
 
-def _frame(rows: list[Row], schema: pl.Schema) -> pl.DataFrame:
+def _frame(rows: list[Row], schema: abc.Mapping[str, pl.DataType]) -> pl.DataFrame:
     columns = {}
     for name, kind in schema.items():
         cells: Iterable[Any] = (row.get(name) for row in rows)

@@ -31,7 +31,7 @@ from optimizer.history.columns import (
     VARIANT,
 )
 from optimizer.history.mapping import Mapping
-from optimizer.history.table import CARRIED, Table, standard_mapping
+from optimizer.history.table import CARRIED, Table, in_memory, standard_mapping
 
 # The pipeline's name of the propensity, which the glossary rules out of our own sentences.
 THEIR_PROPENSITY: Final = "p" + "score"
@@ -91,7 +91,7 @@ def obp_table(feedback: Arrays) -> Table:
             context = np.asarray(feedback["context"], dtype=np.float64)
             columns |= {f"{ATTRIBUTE}x{n}": column for n, column in enumerate(context.T)}
         mapping = standard_mapping(list(columns), variants=variants)
-    return Table(pl.LazyFrame(columns), mapping)
+    return in_memory(pl.DataFrame(columns), mapping)
 
 
 def obp_dict(frame: pl.DataFrame, feedback: LoggedFeedback, mapping: Mapping) -> dict[str, Any]:

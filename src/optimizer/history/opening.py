@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from optimizer.errors import InvalidRequest, RequestFinding
 from optimizer.history.columns import (
     ATTRIBUTE,
     DECIDED_AT,
-    ELIGIBLE,
     OUTCOME,
     PROPENSITY,
     SEGMENT,
@@ -31,7 +30,7 @@ from optimizer.history.mapping import Mapping
 from optimizer.history.obp import read_obp
 from optimizer.history.parquet import read_parquet
 from optimizer.history.standard import standard_frame
-from optimizer.history.table import Table, standard_mapping
+from optimizer.history.table import Table, slices, standard_mapping
 
 CHUNK = 100_000
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".dsjson", ".dsjson.gz", ".npz")
@@ -50,27 +49,19 @@ class History:
     """
 
     def __init__(self, table: Table, mapping: Mapping | None = None, place: str = "history") -> None:
-        self.mapping = mapping or table.mapping or standard_mapping(list(table.frame.collect_schema()))
-        self._place = place
+        self.mapping = mapping or table.mapping or standard_mapping(list(table.schema))
+        self._table, self._place = table, place
         self._every = standard_frame(table.frame, self.mapping, place)
 
     @cached_property
     def contents(self) -> Contents:
         """What is in it, found in one pass the first time it is asked for."""
-        counted = (UNUSABLE, VARIANT, SEGMENT, ELIGIBLE)
-        wanted = [n for n in self._every.collect_schema() if n in counted or n.startswith(ATTRIBUTE)]
-        return contents(_batches(self._every.select(wanted), CHUNK), self.mapping, self._place)
+        return contents(self._every_batch(), self.mapping, self._place)
 
     @property
     def frame(self) -> pl.LazyFrame:
         """The standard columns of the rows that can be used, lazily and in order."""
-        usable = self._every.filter(pl.col(UNUSABLE).is_null()).drop(UNUSABLE)
-        if not self.mapping.propensity.estimate:
-            return usable
-        shares = estimated_shares(self.contents).lazy()
-        columns = list(usable.collect_schema())
-        joined = usable.drop(PROPENSITY).join(shares, on=[SEGMENT, VARIANT], how="left", maintain_order="left")
-        return joined.select(columns)
+        return self._usable_of(self._every)
 
     @property
     def unusable(self) -> dict[str, int]:
@@ -105,7 +96,8 @@ class History:
 
     def batches(self, size: int = CHUNK) -> Iterator[pl.DataFrame]:
         """The standard columns of the usable rows in order, at most `size` at a time, in flat memory."""
-        return _batches(self.frame, size)
+        usable = (self._usable_of(batch.lazy()).collect() for batch in self._every_batch())
+        return _resized(usable, size)
 
     def chunks(self, size: int = CHUNK) -> Iterator[LoggedFeedback]:
         """The usable rows in order, at most `size` at a time, in flat memory.
@@ -147,6 +139,27 @@ class History:
             lines.append(f"decided from {isoformat(first)} to {isoformat(last)}")
         return "\n".join(lines)
 
+    def _every_batch(self) -> Iterator[pl.DataFrame]:
+        """Standard columns of all rows with `UNUSABLE`, in order, as many at a time as the table gives."""
+        try:
+            if self.mapping.order == "time":
+                yield self._every.collect()
+                return
+            asked = {column for _, column in self.mapping.columns()} | {UNUSABLE}
+            for batch in self._table.batches([column for column in self._table.schema if column in asked]):
+                yield standard_frame(batch.lazy(), self.mapping, self._place).collect()
+        except PolarsError as error:
+            raise _unreadable(self._place, error) from error
+
+    def _usable_of(self, every: pl.LazyFrame) -> pl.LazyFrame:
+        usable = every.filter(pl.col(UNUSABLE).is_null()).drop(UNUSABLE)
+        if not self.mapping.propensity.estimate:
+            return usable
+        shares = estimated_shares(self.contents).lazy()
+        columns = list(usable.collect_schema())
+        joined = usable.drop(PROPENSITY).join(shares, on=[SEGMENT, VARIANT], how="left", maintain_order="left")
+        return joined.select(columns)
+
     def _usable(self) -> Contents:
         found = self.contents
         if sum(found.unusable.values()) == found.rows:
@@ -172,8 +185,7 @@ def open_history(path: str | Path, mapping: Mapping | None = None, place: str = 
     try:
         return History(_table(path, mapping, place), mapping, place)
     except PolarsError as error:
-        said = str(error).split("\n", maxsplit=1)[0]
-        raise InvalidRequest(RequestFinding(f"{place}.file", f"{path}: {said}", "a file in its format")) from error
+        raise _unreadable(place, error, f"{path}: ") from error
 
 
 def _table(path: Path, mapping: Mapping | None, place: str) -> Table:
@@ -191,9 +203,21 @@ def _table(path: Path, mapping: Mapping | None, place: str) -> Table:
     raise InvalidRequest(RequestFinding(f"{place}.file", path.name, f"a file that ends in {', '.join(SUFFIXES)}"))
 
 
-def _batches(frame: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
-    """Streaming, at most `size` rows at a time."""
-    yield from frame.collect_batches(chunk_size=size, maintain_order=True, lazy=True, engine="streaming")
+def _unreadable(place: str, error: PolarsError, where: str = "") -> InvalidRequest:
+    said = str(error).split("\n", maxsplit=1)[0]
+    return InvalidRequest(RequestFinding(f"{place}.file", where + said, "a file in its format"))
+
+
+def _resized(frames: Iterable[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:
+    """The same rows, `size` at a time; fewer in the last frame only."""
+    rest: pl.DataFrame | None = None
+    for frame in frames:
+        rest = frame if rest is None or rest.is_empty() else pl.concat([rest, frame])
+        whole = len(rest) // size * size
+        yield from slices(rest[:whole], size)
+        rest = rest[whole:]
+    if rest is not None and len(rest):
+        yield rest
 
 
 def _listed(names: tuple[str, ...], most: int = 12) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.evaluation.bounded import Bets
-from optimizer.evaluation.crossfit import numbered
 from optimizer.evaluation.diagnostics import Diagnostics
 from optimizer.evaluation.evaluating import Estimate, Judgement, Partial, concluded, sums_of
 from optimizer.evaluation.fitted_models import reward_model
@@ -25,10 +24,25 @@ from optimizer.scenarios.spreading import Workers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Unit:
-    chunk: LoggedFeedback
+class _Question:
+    """Policies that are judged together, and on what rows.
+
+    Attributes:
+        targets: by name.
+        settings: how.
+        on_numbered: whether they must know which rows they were not learned from. Numbers stand for recipients, and
+            rows of recipients are taken for dependent: others are judged without.
+    """
+
     targets: Mapping[str, TargetPolicy]
     settings: Settings
+    on_numbered: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unit:
+    chunk: LoggedFeedback
+    questions: tuple[_Question, ...]
     model: RewardModel | None
     first_row: int
 
@@ -39,11 +53,9 @@ class _Chunks:
 
     history: History
     size: int
-    are_numbered: bool
 
     def __iter__(self) -> Iterator[LoggedFeedback]:
-        chunks = (chunk for chunk in self.history.chunks(self.size) if len(chunk))
-        yield from numbered(chunks) if self.are_numbered else chunks
+        return (chunk for chunk in self.history.chunks(self.size) if len(chunk))
 
 
 def judgements(
@@ -54,46 +66,72 @@ def judgements(
     Raises:
         ValueError: a policy names what the history does not have, or a setting does not fit it.
     """
-    # What was learned from the rows must know which of them it did not see.
-    chunks = _Chunks(history, written.chunk_rows, any(policy.learned is not None for policy in policies))
+    chunks = _Chunks(history, written.chunk_rows)
     learned = {policy.name: _learned(policy, chunks, written, seed) for policy in policies}
     targets = {policy.name: _target(policy, history, learned[policy.name]) for policy in policies}
-    settings = _settings(written, history, seed, clustered=chunks.are_numbered)
+    questions = _questions(targets, learned, _settings(written, history, seed))
     model = None
     if written.reward_model != "none":
         kind = None if written.reward_model == "auto" else written.reward_model
         model = reward_model(chunks, kind, written.folds, seed)
-    bets = [Bets.begin(targets, settings)] if "betting" in settings.intervals else []
-    units = _units(chunks, targets, settings, model, bets)
-    total: Partial | None = None
-    n_chunks = _n_chunks(history, written.chunk_rows)
-    for part in workers.results("judging", _partial, units, n_chunks):
-        total = part if total is None else total + part
-    if total is None:
+    bets = {
+        place: Bets.begin(question.targets, question.settings)
+        for place, question in enumerate(questions)
+        if "betting" in question.settings.intervals
+    }
+    totals: list[Partial] = []
+    units = _units(chunks, questions, model, bets)
+    for parts in workers.results("judging", _partials, units, _n_chunks(history, written.chunk_rows)):
+        totals = [one + other for one, other in zip(totals, parts, strict=True)] if totals else list(parts)
+    if not totals:
         raise ValueError("history: found no rows; allowed some that can be used")
-    found = concluded(total, settings, bets[0] if bets else None)
-    judged = [_judged(policy, history, found.judgements[policy.name], learned[policy.name]) for policy in policies]
-    return tuple(judged), found.logged.value
+    found: dict[str, Judgement] = {}
+    for place, (question, total) in enumerate(zip(questions, totals, strict=True)):
+        evaluation = concluded(total, question.settings, bets.get(place))
+        found |= evaluation.judgements
+    judged = [_judged(policy, history, found[policy.name], learned[policy.name]) for policy in policies]
+    return tuple(judged), evaluation.logged.value
+
+
+def _questions(
+    targets: Mapping[str, TargetPolicy], learned: Mapping[str, LearnedPolicy | None], settings: Settings
+) -> tuple[_Question, ...]:
+    unbounded = tuple(name for name in settings.intervals if name not in BOUNDED) or ("normal",)
+    plain = _Question({name: target for name, target in targets.items() if learned[name] is None}, settings, False)
+    of_learned = _Question(
+        {name: target for name, target in targets.items() if learned[name] is not None},
+        replace(settings, intervals=unbounded),
+        True,
+    )
+    return tuple(question for question in (plain, of_learned) if question.targets)
 
 
 def _units(
     chunks: Iterable[LoggedFeedback],
-    targets: Mapping[str, TargetPolicy],
-    settings: Settings,
+    questions: tuple[_Question, ...],
     model: RewardModel | None,
-    bets: list[Bets],
+    bets: dict[int, Bets],
 ) -> Iterator[_Unit]:
     """A unit for each chunk; betting sequences follow the rows in order, so they are kept here, as chunks go by."""
     first_row = 0
     for chunk in chunks:
-        if bets:
-            bets[0] = bets[0].after(chunk, targets)
-        yield _Unit(chunk, targets, settings, model, first_row)
+        for place, sequence in bets.items():
+            bets[place] = sequence.after(chunk, questions[place].targets)
+        yield _Unit(chunk, questions, model, first_row)
         first_row += len(chunk)
 
 
-def _partial(unit: _Unit) -> Partial:
-    return sums_of(unit.chunk, unit.targets, unit.settings, unit.model, unit.first_row)
+def _partials(unit: _Unit) -> tuple[Partial, ...]:
+    return tuple(
+        sums_of(
+            with_row_numbers(unit.chunk, unit.first_row) if question.on_numbered else unit.chunk,
+            question.targets,
+            question.settings,
+            unit.model,
+            unit.first_row,
+        )
+        for question in unit.questions
+    )
 
 
 def _n_chunks(history: History, size: int) -> int:
@@ -101,8 +139,8 @@ def _n_chunks(history: History, size: int) -> int:
     return -(-(found.rows - sum(found.unusable.values())) // size)
 
 
-def _settings(written: Evaluate, history: History, seed: int, *, clustered: bool) -> Settings:
-    has_recipients = clustered or RECIPIENT in history.frame.collect_schema()
+def _settings(written: Evaluate, history: History, seed: int) -> Settings:
+    has_recipients = RECIPIENT in history.frame.collect_schema()
     bounded = () if written.reward_range is None or has_recipients else BOUNDED
     said = history.mapping.propensity
     smallest = min(said.shares.values()) if said.shares else said.constant

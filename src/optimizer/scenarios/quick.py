@@ -35,17 +35,22 @@ def quick_scenario(file: Path, columns: Mapping[str, str], policies: Sequence[st
     history: dict[str, Any] = {"file": str(file.resolve()), **columns}
     if "propensity" in columns:
         history["propensity"] = _number_or_text(columns["propensity"])
-    said = [_policy(text) for text in policies]
-    if not said:
-        written = MappedHistory.model_validate(history) if columns else None
-        said = [(name, {"always": name}) for name in open_history(file, written).contents.variant_ids]
-    names = _names([text for text, _ in said])
-    scenario = {
+    scenario: dict[str, Any] = {
         "scenario": "quick",
         "question": f"What would other policies have earned on {file.name}?",
         "history": history,
-        "policies": [{"name": name, **policy} for name, (_, policy) in zip(names, said, strict=True)],
     }
+    said = [_policy(text) for text in policies]
+    if not said:
+        written = _checked(file, scenario).document.history
+        mapping = written if isinstance(written, MappedHistory) else None
+        said = [(name, {"always": name}) for name in open_history(file, mapping).contents.variant_ids]
+    names = _names([text for text, _ in said])
+    entries = [{"name": name, **policy} for name, (_, policy) in zip(names, said, strict=True)]
+    return _checked(file, {**scenario, "policies": entries})
+
+
+def _checked(file: Path, scenario: Mapping[str, Any]) -> ScenarioRead:
     try:
         return checked_scenario(str(file), json.dumps(scenario, ensure_ascii=False), file.parent)
     except DocumentError as error:

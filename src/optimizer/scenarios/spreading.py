@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from joblib import Parallel, delayed, parallel_config
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from optimizer.errors import ConfigurationError
 
@@ -18,6 +20,7 @@ Backend = Literal["loky", "dask", "ray"]
 Progress = Callable[[int, int, str], None]
 
 _NEEDED = {"dask": "distributed", "ray": "ray"}
+_AT_ONCE = 4  # units for each process of a Ray cluster
 _HERE = "127.0.0.1"
 
 _Unit = TypeVar("_Unit")
@@ -77,11 +80,16 @@ class Workers:
         return self._elsewhere(do, units)
 
     def _elsewhere(self, do: Callable[[_Unit], _Done], units: Iterable[_Unit]) -> Iterator[_Done]:
+        jobs = -1 if self.address is not None else self.jobs  # a cluster says itself how large it is
+        work = (delayed(_on_one_thread)(do, unit) for unit in units)
         with self._cluster():
             # A batch is one unit: units take seconds, and progress is seen after each batch.
-            jobs = -1 if self.address is not None else self.jobs  # a cluster says itself how large it is
-            spread = Parallel(n_jobs=jobs, batch_size=1, return_as="generator", pre_dispatch="2 * n_jobs")
-            yield from spread(delayed(_on_one_thread)(do, unit) for unit in units)
+            if self.backend != "ray":
+                yield from Parallel(n_jobs=jobs, batch_size=1, return_as="generator", pre_dispatch="2 * n_jobs")(work)
+                return
+            # Ray's pool gives all results of a call at once, so that what is taken ahead is bounded by the call.
+            while some := list(islice(work, _AT_ONCE * self.jobs)):
+                yield from Parallel(n_jobs=jobs, batch_size=1)(some)
 
     @contextmanager
     def _cluster(self) -> Iterator[None]:
@@ -98,7 +106,11 @@ class Workers:
         where: Any = self.address
         if where is None:
             where = dask.LocalCluster(
-                n_workers=self.jobs, threads_per_worker=1, host=_HERE, dashboard_address=None, silence_logs="error"
+                n_workers=self.jobs,
+                threads_per_worker=1,
+                host=_HERE,
+                dashboard_address=f"{_HERE}:0",  # any free port: a second cluster would warn of the usual one
+                silence_logs=logging.ERROR,
             )
             leaving.enter_context(where)
         leaving.enter_context(dask.Client(where, set_as_default=True))

@@ -18,7 +18,7 @@ from optimizer.history.contents import Contents
 from optimizer.history.feedback import feedback_of as feedback_of_frame
 from optimizer.history.mapping import Mapping as HistoryMapping
 from optimizer.history.opening import History
-from optimizer.history.table import Table
+from optimizer.history.parquet import read_parquet
 from optimizer.history.writing import write_history
 from optimizer.services.ledger_rows import PAGE, LeftOut, View, mapping_of, rows_of, schema_of, view_of
 from optimizer.services.live import Live
@@ -128,8 +128,7 @@ def export_campaign(
         if not any(parts.iterdir()):
             said = ", ".join(f"{n:,} {reason}" for reason, n in sorted(counts.reasons.items())) or "no decisions"
             raise InvalidRequest(RequestFinding(campaign_id, f"nothing to write: {said}", "some decisions to write"))
-        table = Table(pl.scan_parquet(parts / "*.parquet"), names.mapping())
-        history = History(table, place=campaign_id)
+        history = History(read_parquet(parts / "*.parquet"), names.mapping(), campaign_id)
         written = history.contents.rows
         write_history(history, path)
     progress(counts.decisions)

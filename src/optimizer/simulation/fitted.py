@@ -75,6 +75,10 @@ class FittedWorld:
         types: ``[N]``, type of each recipient of the history.
         profiles, profile_of: different attributes, and ``[N]`` which of them each recipient has.
         activity: ``[Z]``, how often recipients came, in proportion.
+        timing: how long after the decision each kind happens.
+        amounts: ``K``, what each is worth; None where the history knows no amounts.
+        arrivals: who comes by when.
+        circumstances: what the history did not say.
         uncertain: whether a world draws its rates; else every world has the means.
     """
 

@@ -169,21 +169,29 @@ def _in_lanes(log: ReplayLog, policy: ResolvedPolicy, rngs: Sequence[np.random.G
     opens = np.zeros(len(log.sizes), np.int64) if log.opens is None else log.opens
     learner = Learner(policy, log.menus, size_of[0], penalties=log.penalties, opens=opens, n_lanes=len(rngs))
     left = np.repeat(log.counts[:1], len(rngs), axis=0)
-    taken = np.zeros((len(log.sizes), len(rngs), len(kinds.arms)), np.int64)
+    total = np.zeros_like(left)
+    accepted = np.zeros((len(rngs), len(log.sizes)), np.int64)
+    rewards, squares = np.zeros(accepted.shape), np.zeros(len(rngs))
     for batch, (size, now) in enumerate(zip(log.sizes.tolist(), opens.tolist(), strict=True)):
         chances = kinds.acceptance * learner.allocation(now)[:, kinds.menus, kinds.arms]
+        taken = np.empty_like(left)
         for lane, rng in enumerate(rngs):
             dealt = rng.multivariate_hypergeometric(left[lane], size) if log.is_shuffled else log.counts[batch]
-            taken[batch, lane] = rng.binomial(dealt, chances[lane])
+            taken[lane] = rng.binomial(dealt, chances[lane])
             left[lane] -= dealt
-        learner.learn(kinds.sums(taken[batch], *size_of), now)
+        learner.learn(kinds.sums(taken, *size_of), now)
+        place = 0 if log.is_shuffled else batch
+        total += taken
+        accepted[:, batch] = taken.sum(axis=1)
+        rewards[:, batch] = (taken * log.rewards[place]).sum(axis=1)
+        squares += (taken * log.squares[place]).sum(axis=1)
     points = curve_points(len(log.sizes))
     return Replayed(
         log=log,
         points=log.sizes.cumsum()[points],
-        accepted=taken.sum(axis=2).cumsum(axis=0)[points].T,
-        rewards=(taken * log.rewards[:, None]).sum(axis=2).cumsum(axis=0)[points].T,
-        squares=(taken * log.squares[:, None]).sum(axis=(0, 2)),
-        chosen=kinds.sums(taken.sum(axis=0), *size_of)[0].astype(np.int64),
+        accepted=accepted.cumsum(axis=1)[:, points],
+        rewards=rewards.cumsum(axis=1)[:, points],
+        squares=squares,
+        chosen=kinds.sums(total, *size_of)[0].astype(np.int64),
         allocation=learner.allocation(int(opens[-1])),
     )

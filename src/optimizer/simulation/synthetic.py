@@ -121,13 +121,12 @@ class SyntheticWorld:
         frailties = tuple(kind.frailty for kind in self.kinds)
         n_levels = LEVELS if any(frailties) else 1
         levels = np.concatenate([rng.permutation(np.arange(n) % n_levels) for n in counts])
-        shares = np.stack([np.bincount(levels[types == z], minlength=n_levels) for z in range(len(counts))])
+        found = np.stack([np.bincount(levels[types == z], minlength=n_levels) for z in range(len(counts))])
+        shares = np.where(counts[:, np.newaxis] > 0, found / np.maximum(counts, 1)[:, np.newaxis], 1.0 / n_levels)
         return SettledWorld(
             kinds=tuple(kind.name for kind in self.kinds),
             population=population,
-            outcomes=OutcomeTree(
-                self._timing.parents, self._rates(), frailties, shares / np.maximum(counts, 1)[:, np.newaxis]
-            ),
+            outcomes=OutcomeTree(self._timing.parents, self._rates(), frailties, shares),
             timing=self._timing,
             amounts=[kind.amount for kind in self.kinds],
             comings=self.arrivals.of(population, np.array([each.activity for each in self.types]), rng),

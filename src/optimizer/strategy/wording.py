@@ -175,7 +175,8 @@ def _path(source: Source, loc: Path) -> tuple[Path, bool]:
     return path, on_key
 
 
-_TAGS = frozenset({"<nothing>", "<variant>", "<file>", "<columns>", *(f"<{kind}>" for kind in audience.ATTRIBUTE_TYPES)})
+_KINDS = ("nothing", "variant", "file", "columns", *audience.ATTRIBUTE_TYPES)
+_TAGS = frozenset(f"<{kind}>" for kind in _KINDS)
 
 
 def _misspelt(

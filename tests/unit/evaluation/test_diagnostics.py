@@ -84,6 +84,7 @@ def same(one: DiagnosticSums, other: DiagnosticSums) -> bool:
         assert getattr(first, name) == pytest.approx(getattr(second, name), rel=1e-9, abs=1e-6), name
     assert (first.n, first.smallest_propensity) == (second.n, second.smallest_propensity)
     assert first.unsupported_mass == pytest.approx(second.unsupported_mass)
+    assert one.cells.target == pytest.approx(other.cells.target)
     assert [u.shown for u in first.unsupported] == [u.shown for u in second.unsupported]
     assert first.weights.counts.tolist() == second.weights.counts.tolist()
     assert [c.z for c in first.calibration] == pytest.approx([c.z for c in second.calibration], rel=1e-6, abs=1e-6)
@@ -178,6 +179,20 @@ def test_arms_that_could_not_be_chosen_are_not_missed() -> None:
     assert {(cell.variant_id, cell.rows) for cell in found.calibration} == {("v0", 2_000), ("v1", 2_000)}
 
 
+def test_arms_that_could_be_chosen_now_and_then_are_judged_by_those_times() -> None:
+    rng = np.random.Generator(np.random.PCG64(4))
+    is_open = np.arange(4_000) < 1_000
+    arms = np.where(is_open, rng.integers(0, 3, 4_000), rng.integers(0, 2, 4_000))
+    eligible = np.column_stack([np.ones(4_000, bool), np.ones(4_000, bool), is_open])
+    log = replace(log_of(arms, np.where(is_open, 1 / 3, 1 / 2)), eligible=eligible)
+    found = diagnosed(DiagnosticSums.of(log, eligible / eligible.sum(axis=1, keepdims=True), np.ones(4_000)))
+    last = found.calibration[-1]
+    assert (last.variant_id, last.rows) == ("v2", 1_000)
+    assert abs(last.z) < 3.5
+    assert found.unsupported_mass == 0.0
+    assert found.ratio_mismatch is None
+
+
 # ---------------------------------------------------------------- propensities
 
 
@@ -229,6 +244,9 @@ def test_a_log_whose_shares_change_has_no_ratio_to_test() -> None:
     log = drawn(np.array([[0.2, 0.3, 0.5]]), 2_000)
     moved = replace(log, propensities=log.propensities * np.linspace(0.9, 1.0, 2_000))
     assert diagnosed_by(moved, np.array([1.0, 0.0, 0.0])).ratio_mismatch is None
+    falling, rising = (summed(log_of(log.arms, np.full(2_000, p)), np.full(3, 1 / 3)) for p in (0.3, 0.25))
+    assert diagnosed(falling + rising).ratio_mismatch is None
+    assert diagnosed(rising + falling).ratio_mismatch is None
     estimated = replace(log, propensity_source="estimated")
     assert diagnosed_by(estimated, np.array([1.0, 0.0, 0.0])).ratio_mismatch is None
 

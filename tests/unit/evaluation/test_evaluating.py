@@ -1,5 +1,6 @@
 """Identities that tie estimators together, and a log's evaluation that does not depend on how it is cut."""
 
+import pickle
 from collections.abc import Iterator
 from dataclasses import replace
 from math import inf
@@ -147,6 +148,16 @@ def test_parts_may_be_summed_in_any_order(seed: int, order: list[int]) -> None:
     own = concluded(total, FEW).judgements["uniform"].estimates
     other = evaluate([log], targets, FEW, model).judgements["uniform"].estimates
     np.testing.assert_allclose([*numbers(own)], [*numbers(other)], rtol=1e-9, atol=1e-9)
+
+
+def test_parts_travel_between_processes() -> None:
+    log, _ = logged(12, 40)
+    targets, model = {"uniform": uniform(2, 3)}, guesses(12, 40)
+    parts = [sums_of(chunk, targets, FEW, model, 10 * i) for i, chunk in enumerate(log.chunks(10))]
+    first, *others = pickle.loads(pickle.dumps(parts))
+    found = concluded(sum(others, first), FEW).judgements["uniform"]
+    alone = evaluate(log.chunks(10), targets, FEW, model).judgements["uniform"]
+    assert (found.estimates, found.lifts, found.verdict) == (alone.estimates, alone.lifts, alone.verdict)
 
 
 def test_a_long_chunk_is_read_in_pieces_that_know_their_place() -> None:

@@ -81,7 +81,7 @@ def test_equal_predictions_stay_together() -> None:
 
 def test_deciles_of_a_sample_are_near_those_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
-    expected = rng.random(20_000)
+    expected = np.sort(rng.random(20_000))  # a log in an order
     log = a_log((rng.random(20_000) < expected).astype(float))
     monkeypatch.setattr("optimizer.evaluation.model_quality._N_KEPT", 5_000)
     cut, whole = (model_quality(Given(expected), log.chunks(size)) for size in (900, 20_000))

@@ -14,6 +14,7 @@ from optimizer.evaluation.propensities import Frequencies, propensity_model, wit
 
 SHARES = np.array([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]])
 SLOPES = np.array([[0.5, -0.5], [0.0, 0.0], [-0.5, 1.0]])
+CENTRE = np.array([3.0, -2.0])
 
 
 def drawn(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -25,10 +26,10 @@ def a_log(
     n: int = 400, seed: int = 0, *, by_features: bool = False, eligible: np.ndarray | None = None
 ) -> LoggedFeedback:
     rng = np.random.default_rng(seed)
-    segments, features = rng.integers(2, size=n), rng.normal(size=(n, 2))
+    segments, features = rng.integers(2, size=n), rng.normal(CENTRE, size=(n, 2))
     truth = SHARES[segments]
     if by_features:
-        truth = softmax(np.log(truth) + features @ SLOPES.T, axis=1)
+        truth = softmax(np.log(truth) + (features - CENTRE) @ SLOPES.T, axis=1)
     if eligible is not None:
         truth = truth * eligible / (truth * eligible).sum(axis=1, keepdims=True)
     arms = drawn(truth, rng)
@@ -136,6 +137,18 @@ def test_frequencies_are_right_where_eligibility_does_not_change_in_a_segment() 
     assert np.abs(probabilities - truth).max() < 4.5 * np.sqrt(0.25 / 8_000)
 
 
+@pytest.mark.parametrize("kind", ["segments", "features"])
+def test_only_eligible_arms_are_probable(kind: str) -> None:
+    eligible = np.random.default_rng(5).random((2000, 3)) < 0.6
+    eligible[:, 1] |= ~eligible.any(axis=1)
+    log = a_log(2000, eligible=eligible)
+    probabilities = propensity_model([log], kind).probabilities(log, 0)  # type: ignore[arg-type]
+    assert probabilities[~eligible].max() == 0.0
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0)
+    alone = eligible.sum(axis=1) == 1
+    np.testing.assert_allclose(probabilities[alone][eligible[alone]], 1.0)
+
+
 def test_estimates_below_the_bound_are_raised_and_counted() -> None:
     log = a_log(1000)
     arms = np.where(np.arange(1000) == 123, 2, log.arms % 2)  # the third arm is in the log once
@@ -152,7 +165,7 @@ def test_estimates_below_the_bound_are_raised_and_counted() -> None:
 def test_two_arms_and_one_arm_are_choices_too() -> None:
     log = a_log(5000, by_features=True)
     two = log.taken(log.arms != 1)
-    truth = softmax(np.log(SHARES)[two.segments] + two.features @ SLOPES.T, axis=1)[:, [0, 2]]
+    truth = softmax(np.log(SHARES)[two.segments] + (two.features - CENTRE) @ SLOPES.T, axis=1)[:, [0, 2]]
     truth /= truth.sum(axis=1, keepdims=True)
     probabilities = propensity_model([two], "features").probabilities(two, 0)
     assert probabilities[:, 1].max() == 0.0

@@ -56,6 +56,7 @@ RULES = {
     "mean weight": ("refuse", {"mean_weight": 0.94, "mean_weight_z": -5.1}, "average 0.940, not 1 (5.1 standard"),
     "mismatch": ("refuse", {"ratio_mismatch": 9e-5}, "sample-ratio mismatch, p = 9e-05"),
     "not many effective": ("weak", {"effective_sample_size": 399.0, "n": 3_000}, "worth 399 of this policy's own"),
+    "not many": ("weak", {"effective_sample_size": 399.0, "n": 399}, "there are only 399 decisions"),
     "low share": ("weak", {"effective_sample_size": 999.0}, "10,000 decisions are worth 999"),
     "some unsupported": (
         "weak",

@@ -10,7 +10,7 @@ import pytest
 from optimizer.errors import InvalidRequest
 from optimizer.history.obp import THEIR_PROPENSITY, obp_dict, obp_table
 from optimizer.history.opening import History, open_history
-from optimizer.history.table import Table
+from optimizer.history.table import in_memory
 
 
 def theirs(**changes: Any) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_our_dict_has_their_keys_with_what_they_mean() -> None:
             "attribute:zip": ["u", "r"],
         }
     )
-    history = History(Table(frame.lazy()))
+    history = History(in_memory(frame))
     found = obp_dict(history.frame.collect(), history.feedback(), history.standard_mapping)
     assert (found["n_rounds"], found["n_actions"]) == (2, 2)
     assert (found["action"].tolist(), found["position"].tolist()) == ([1, 0], [0, 1])

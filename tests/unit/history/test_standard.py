@@ -13,14 +13,16 @@ from hypothesis import strategies as st
 from optimizer.errors import InvalidRequest
 from optimizer.history.mapping import Mapping
 from optimizer.history.opening import History, open_history
-from optimizer.history.table import Table
+from optimizer.history.table import in_memory
 
 LEAST = {"variant": "mail", "reward": "visit", "propensity": "p"}
 GOOD: dict[str, Any] = {"mail": "a", "visit": 1.0, "p": 0.5}
 
 
 def history(rows: list[dict[str, Any]] | dict[str, Any], **changes: object) -> History:
-    return History(Table(pl.LazyFrame(rows, infer_schema_length=None)), Mapping.model_validate({**LEAST, **changes}))
+    return History(
+        in_memory(pl.DataFrame(rows, infer_schema_length=None)), Mapping.model_validate({**LEAST, **changes})
+    )
 
 
 BAD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -70,7 +72,7 @@ def test_no_row_is_lost(drawn: list[str | None]) -> None:
             "could": pl.List(pl.String),
         },
     )
-    found = History(Table(table.lazy()), Mapping.model_validate({**LEAST, **mapping}))
+    found = History(in_memory(table), Mapping.model_validate({**LEAST, **mapping}))
     assert found.unusable == dict(Counter(filter(None, drawn)))
     assert found.contents.rows == len(drawn)
     assert found.frame.collect().height == drawn.count(None)
@@ -121,11 +123,11 @@ def test_times_are_read_as_instants(at: Any, unit: str | None) -> None:
 
 
 def test_dates_and_datetimes_are_instants_too() -> None:
-    days = pl.LazyFrame([{**GOOD, "at": "2026-01-02"}]).with_columns(day=pl.col("at").str.to_date())
+    days = pl.DataFrame([{**GOOD, "at": "2026-01-02"}]).with_columns(day=pl.col("at").str.to_date())
     days = days.with_columns(moment=pl.col("day").cast(pl.Datetime("ms", "UTC")))
     for column in ("at", "day", "moment"):
         mapping = Mapping.model_validate({**LEAST, "time": column})
-        log = History(Table(days), mapping).feedback()
+        log = History(in_memory(days), mapping).feedback()
         assert log.decided_at.tolist() == [1_767_312_000_000_000]  # type: ignore[union-attr]
 
 
@@ -199,8 +201,8 @@ def test_recipients_are_hashed_alike_everywhere_and_hashes_stay() -> None:
     assert numbers.tolist() == texts.tolist()
     assert numbers[0] == numbers[2] != numbers[1]
     assert hex(numbers[0]) == "0x828f78ceca1750e7"  # BLAKE2b of "7", 64 bits, the same for good
-    hashed = pl.LazyFrame({**{k: [v] for k, v in GOOD.items()}, "who": pl.Series([2**64 - 1], dtype=pl.UInt64)})
-    kept = History(Table(hashed), Mapping.model_validate({**LEAST, "recipient": "who"})).feedback().recipients
+    hashed = pl.DataFrame({**{k: [v] for k, v in GOOD.items()}, "who": pl.Series([2**64 - 1], dtype=pl.UInt64)})
+    kept = History(in_memory(hashed), Mapping.model_validate({**LEAST, "recipient": "who"})).feedback().recipients
     assert kept is not None
     assert kept.tolist() == [2**64 - 1]
 
@@ -240,9 +242,9 @@ def test_a_column_that_cannot_be_read_so_is_said_with_its_place(changes: dict[st
 
 
 def test_names_of_which_there_are_too_many_are_refused() -> None:
-    many = pl.LazyFrame({"mail": range(10_001), "visit": [1.0] * 10_001, "p": [0.5] * 10_001})
+    many = pl.DataFrame({"mail": range(10_001), "visit": [1.0] * 10_001, "p": [0.5] * 10_001})
     with pytest.raises(InvalidRequest, match="variant: found more than 10,000 pairs"):
-        History(Table(many), Mapping.model_validate(LEAST)).feedback()
+        History(in_memory(many), Mapping.model_validate(LEAST)).feedback()
 
 
 def test_a_log_without_a_usable_row_says_why() -> None:

@@ -1,9 +1,14 @@
+import sys
 import time
 from collections.abc import Callable
+from operator import neg
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
+from joblib import register_parallel_backend
+from joblib._parallel_backends import ThreadingBackend
 
 from optimizer.errors import ConfigurationError
 from optimizer.scenarios import spreading
@@ -19,6 +24,7 @@ def slower_first(number: int) -> tuple[int, float]:
     return number, float(np.random.Generator(np.random.PCG64([number])).random())
 
 
+@pytest.mark.slow
 def test_results_come_in_the_order_of_the_work_whoever_is_first() -> None:
     one = list(Workers(1).results("x", slower_first, range(5), 5))
     two = list(Workers(2).results("x", slower_first, range(5), 5))
@@ -73,8 +79,28 @@ def test_a_dask_cluster_gives_the_same_bytes(reading: Callable[..., ScenarioRead
 def test_a_running_dask_cluster_can_be_named() -> None:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs="error"
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=40
     ) as cluster:
         named = Workers(1, "dask", cluster.scheduler_address)
-        found = list(named.results("x", slower_first, range(5), 5))
-    assert found == list(Workers(1).results("x", slower_first, range(5), 5))
+        found = list(named.results("x", neg, range(5), 5))
+    assert found == [0, -1, -2, -3, -4]
+
+
+def test_work_goes_to_ray_through_the_backend_it_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Pool(ThreadingBackend):  # type: ignore[misc]
+        """As Ray's, which has no results before it has them all."""
+
+        supports_return_generator = False
+
+    started: list[dict[str, object]] = []
+    ray = ModuleType("ray")
+    ray.is_initialized = lambda: False  # type: ignore[attr-defined]
+    ray.init = lambda **options: started.append(options)  # type: ignore[attr-defined]
+    ray.shutdown = lambda: started.append({})  # type: ignore[attr-defined]
+    joblib_of_ray = ModuleType("ray.util.joblib")
+    joblib_of_ray.register_ray = lambda: register_parallel_backend("ray", Pool)  # type: ignore[attr-defined]
+    for name, module in (("ray", ray), ("ray.util", ModuleType("ray.util")), ("ray.util.joblib", joblib_of_ray)):
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(spreading, "find_spec", lambda _: object())
+    assert list(Workers(2, "ray").results("x", neg, range(20), 20)) == [-number for number in range(20)]
+    assert started == [{"address": None, "num_cpus": 2, "include_dashboard": False}, {}]

@@ -36,6 +36,15 @@ def test_what_comes_after_the_window_earns_nothing_and_costs_nothing() -> None:
     assert found.tolist() == pytest.approx([1 - np.exp(-1), -0.3 * 0.244109], abs=1e-6)  # Phi(-ln 2)
 
 
+def test_each_rule_has_its_own_window_in_the_same_world() -> None:
+    timing = Timing((ROOT,), [ExponentialDelay(DAY)])
+    found = [
+        float(worth(replace(RULE, window=days * DAY), ("purchase",), np.array([[True]]), timing, sent=True)[0])
+        for days in (1, 3, 1)
+    ]
+    assert found == pytest.approx([1 - np.exp(-1), 1 - np.exp(-3), 1 - np.exp(-1)])
+
+
 def test_delays_along_a_chain_add_up() -> None:
     """The sum of two exponential delays has the distribution function 1 - (a e^(-w/a) - b e^(-w/b)) / (a - b)."""
     a, b = 9 * HOUR, 20 * HOUR

@@ -178,12 +178,19 @@ def test_propensities_undo_a_policy_that_chose_by_what_the_types_do_not_show() -
         np.where(arms == 1, propensity, 1 - propensity),
         visit * 1.0,
     )
-    model = fitted(feedback, Observed({"visit": visit}), circumstances=AT_ONCE)
+    spent = {"visit": np.where(keen, 10, 20) * MICRO}
+    model = fitted(feedback, Observed({"visit": visit}, spent), circumstances=AT_ONCE)
     biased = visit[arms == 1].mean()
     assert biased > 0.45
     error = model.errors[0, 0, 1]
     assert abs(model.rates[0, 0, 1] - 0.3) <= 4 * error
     assert abs(model.rates[0, 0, 0] - 0.3) <= 4 * model.errors[0, 0, 0]
+    # One visit in six is of somebody who is not keen, although hardly one in fifty of those in the rows of arm 1 is.
+    amount = model.amounts[0]
+    assert amount is not None
+    twenty = (amount.draw(np.ones(10_000, int), generator(6)) == 20 * MICRO).mean()
+    n_seen = int((visit & (arms == 1) & ~keen).sum())
+    assert abs(twenty - 1 / 6) <= 4 * (1 / 6) * np.sqrt(1 / n_seen + 6 / 10_000)
     # The weights add up to n and their squares to n times the mean of 1 / propensity.
     effective = model.evidence[0, 1].sum() - 10.0
     assert effective == pytest.approx(n * 1.0 / (0.5 / 0.9 + 0.5 / 0.1), rel=0.05)
@@ -288,7 +295,8 @@ def test_amounts_are_drawn_from_those_of_the_arm_and_delays_from_those_observed(
     amounts = np.where(FEEDBACK.arms == 1, 30, 10) * MICRO * rng.integers(0, 3, n)
     decided_at = MONDAY + np.arange(n) * HOUR // 10
     took = ExponentialDelay(5 * HOUR).draw(n, rng)
-    observed = replace(OBSERVED, amounts={"purchase": amounts}, occurred_at={"purchase": decided_at + took})
+    occurred_at = np.where(OBSERVED.happened["purchase"], decided_at + took, 0)  # of the others nothing is known
+    observed = replace(OBSERVED, amounts={"purchase": amounts}, occurred_at={"purchase": occurred_at})
     feedback = replace(FEEDBACK, decided_at=decided_at)
     model = fitted(feedback, observed, uncertain=False)
     world = model.world(generator(14))

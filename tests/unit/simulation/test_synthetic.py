@@ -177,6 +177,16 @@ def test_frailty_makes_one_recipients_decisions_resemble_each_other() -> None:
     assert variance > 8 * standard_error  # else the test could not tell frailty from none
 
 
+def test_a_few_recipients_have_the_rate_in_their_mean_and_a_type_without_any_has_it_too() -> None:
+    frail = OutcomeKind("purchase", [[0.2, 0.0]], frailty=2.0)
+    types = [RecipientType(13.0), RecipientType(0.01)]
+    world = SyntheticWorld(13, 1, types, [frail], HourlyArrivals(1.0)).world(generator(12))
+    assert world.population.types.tolist() == [0] * 13
+    of_level = world.chances(MONDAY, np.zeros(1, int))[0, 0, 0, :, 0]
+    assert of_level[world.levels].mean() == pytest.approx(0.2)
+    assert world.expected_rewards(replace(RULE, penalties=()), MONDAY)[:, 0] == pytest.approx([0.2, 0.2])
+
+
 def test_at_most_one_event_of_a_kind_and_never_before_its_parent_or_the_decision() -> None:
     world = MODEL.world(generator(9))
     n = 20_000

@@ -13,20 +13,22 @@ Floats = NDArray[np.float64]
 
 
 class Estimator(Protocol):
-    """An estimate of the reward per decision that a target policy would have had.
-
-    Attributes:
-        name: the word for it in settings and reports.
-        columns: ``C`` columns whose means it needs.
-        needs_model: whether some of them come from a model of the reward.
-    """
+    """An estimate of the reward per decision that a target policy would have had."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """The word for it in settings and reports."""
+        ...
+
     @property
-    def columns(self) -> tuple[Column, ...]: ...  # noqa: D102
+    def columns(self) -> tuple[Column, ...]:
+        """``C`` columns whose means it needs."""
+        ...
+
     @property
-    def needs_model(self) -> bool: ...  # noqa: D102
+    def needs_model(self) -> bool:
+        """Whether some of them come from a model of the reward."""
+        ...
 
     def value(self, means: Floats) -> Floats:
         """The estimate, ``[...]``, from the columns' means, ``[..., C]``; not a number where there is none."""
