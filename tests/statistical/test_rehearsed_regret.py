@@ -16,7 +16,7 @@ from optimizer.strategy.workspace import read_workspace
 
 RATES = np.arange(0.02, 0.111, 0.01)
 EXACT, EXACT_ERROR = 113.3, 0.7  # regret of exact one-at-a-time Thompson sampling at T = 10,000, 2,000 seeds
-REPLICATIONS = 120
+REPLICATIONS = 80
 STRATEGY = {
     "strategy": "acme",
     "currency": "USD",

@@ -46,19 +46,6 @@ class Made:
         """``D``."""
         return len(self.arms)
 
-    def known_at(self, now: Instant) -> Made:
-        """The same without outcomes that come later than `now`."""
-        known = self.occurred_at <= now
-        return Made(
-            self.segments,
-            self.groups,
-            self.arms,
-            self.reasons,
-            self.decided_at,
-            np.where(known, self.occurred_at, NEVER),
-            np.where(known, self.values, 0),
-        )
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assessments:

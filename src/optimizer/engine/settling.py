@@ -46,10 +46,6 @@ class Commitments:
         sends = (self.arms != NO_ARM) & ~self.withdrawn
         return np.column_stack([self.reserved, self.settled, sends])
 
-    def taken(self, rows: NDArray[np.intp]) -> Commitments:
-        """These rows of it."""
-        return Commitments(*(getattr(self, column)[rows] for column in self.__slots__))
-
 
 def committed(tactic: Tactic, arms: NDArray[np.int64], now: Instant) -> Commitments:
     """What decisions made now commit to, ``arms`` of shape ``[D]``."""

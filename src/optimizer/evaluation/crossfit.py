@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.feedback import LoggedFeedback, joined
+from optimizer.evaluation.scrambling import scrambled
 
 FOLDS = 5
 
@@ -33,12 +34,12 @@ def fold_of(feedback: LoggedFeedback, first_row: int, folds: int, seed: int) -> 
         seed: another seed, other folds.
     """
     recipients = _row_numbers(feedback, first_row) if feedback.recipients is None else feedback.recipients
-    return (_scrambled(recipients, seed, _FOLD) % np.uint64(folds)).astype(np.int64)
+    return (_drawn(recipients, seed, _FOLD) % np.uint64(folds)).astype(np.int64)
 
 
 def ranks_of(feedback: LoggedFeedback, first_row: int, seed: int) -> NDArray[np.uint64]:
     """A number for each row, ``[N]``, drawn from the seed for its place in the log; no two rows have the same."""
-    return _scrambled(_row_numbers(feedback, first_row), seed, _RANK)
+    return _drawn(_row_numbers(feedback, first_row), seed, _RANK)
 
 
 def numbered(chunks: Iterable[LoggedFeedback]) -> Iterator[LoggedFeedback]:
@@ -128,13 +129,6 @@ def _row_numbers(feedback: LoggedFeedback, first_row: int) -> NDArray[np.uint64]
     return np.arange(first_row, first_row + len(feedback), dtype=np.uint64)
 
 
-def _scrambled(numbers: NDArray[np.uint64], seed: int, purpose: int) -> NDArray[np.uint64]:
-    """One of 2^64 numbers for each, as if drawn: SplitMix64 (Steele, Lea and Flood 2014), started from the seed."""
-    start = np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)
-    mixed = numbers.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + start
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    return mixed
+def _drawn(numbers: NDArray[np.uint64], seed: int, purpose: int) -> NDArray[np.uint64]:
+    """One of 2^64 numbers for each, started from the seed."""
+    return scrambled(numbers, np.random.SeedSequence([seed, purpose]).generate_state(1, np.uint64)[0].item())

@@ -163,4 +163,5 @@ def _judgement(
         estimate = values[name]
         low, high = normal_interval(estimate.value, estimate.standard_error, settings.level)
         claims.append(Claim(name, estimate.value, estimate.standard_error, low, high))
-    return Judgement(values, lifts, headline, diagnostics, verdict(diagnostics, claims))
+    lift = normal_interval(lifts[headline].value, lifts[headline].standard_error, settings.level)
+    return Judgement(values, lifts, headline, diagnostics, verdict(diagnostics, claims, lift))

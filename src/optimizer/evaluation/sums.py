@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.feedback import LoggedFeedback
+from optimizer.evaluation.scrambling import scrambled
 
 Floats = NDArray[np.float64]
-
-_GOLDEN, _MIX, _MIX_AGAIN = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,12 +93,5 @@ def block_numbers(feedback: LoggedFeedback, first_row: int, n_blocks: int) -> ND
 
 
 def _scattered(keys: NDArray[np.uint64], n_blocks: int) -> NDArray[np.intp]:
-    """Keys mixed by SplitMix64 (Steele, Lea & Flood 2014), modulo ``n_blocks``; equal keys go to one block."""
-    mixed = keys.astype(np.uint64) + np.uint64(_GOLDEN)
-    mixed ^= mixed >> np.uint64(30)
-    mixed *= np.uint64(_MIX)
-    mixed ^= mixed >> np.uint64(27)
-    mixed *= np.uint64(_MIX_AGAIN)
-    mixed ^= mixed >> np.uint64(31)
-    mixed %= np.uint64(n_blocks)
-    return mixed.astype(np.intp)
+    """Keys scrambled, modulo ``n_blocks``; equal keys go to one block."""
+    return (scrambled(keys) % np.uint64(n_blocks)).astype(np.intp)

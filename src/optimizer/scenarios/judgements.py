@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, isfinite
 
+import numpy as np
+
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.evaluation.bounded import Bets
 from optimizer.evaluation.diagnostics import Diagnostics
@@ -97,13 +99,13 @@ def _questions(
     targets: Mapping[str, TargetPolicy], learned: Mapping[str, LearnedPolicy | None], settings: Settings
 ) -> tuple[_Question, ...]:
     unbounded = tuple(name for name in settings.intervals if name not in BOUNDED) or ("normal",)
-    plain = _Question({name: target for name, target in targets.items() if learned[name] is None}, settings, False)
-    of_learned = _Question(
-        {name: target for name, target in targets.items() if learned[name] is not None},
-        replace(settings, intervals=unbounded),
-        True,
+    plain = {name: target for name, target in targets.items() if learned[name] is None}
+    others = {name: target for name, target in targets.items() if learned[name] is not None}
+    questions = (
+        _Question(plain, settings, on_numbered=False),
+        _Question(others, replace(settings, intervals=unbounded), on_numbered=True),
     )
-    return tuple(question for question in (plain, of_learned) if question.targets)
+    return tuple(question for question in questions if question.targets)
 
 
 def _units(
@@ -124,7 +126,7 @@ def _units(
 def _partials(unit: _Unit) -> tuple[Partial, ...]:
     return tuple(
         sums_of(
-            with_row_numbers(unit.chunk, unit.first_row) if question.on_numbered else unit.chunk,
+            _numbered(unit.chunk, unit.first_row) if question.on_numbered else unit.chunk,
             question.targets,
             question.settings,
             unit.model,
@@ -132,6 +134,13 @@ def _partials(unit: _Unit) -> tuple[Partial, ...]:
         )
         for question in unit.questions
     )
+
+
+def _numbered(chunk: LoggedFeedback, first_row: int) -> LoggedFeedback:
+    """The chunk with recipients: its own, or each row's place in the log, which settles its fold."""
+    if chunk.recipients is not None:
+        return chunk
+    return replace(chunk, recipients=np.arange(first_row, first_row + len(chunk), dtype=np.uint64))
 
 
 def _n_chunks(history: History, size: int) -> int:

@@ -63,10 +63,6 @@ class Journal:
         nothing = np.zeros(0, np.int64)
         self._coming = (nothing, nothing, nothing)  # row, kind and instant of outcomes nobody has heard of yet
 
-    def __len__(self) -> int:
-        """How many decisions."""
-        return self._n
-
     def append(self, step: int, recipients: NDArray[np.int64], found: Chosen, events: Events, now: Instant) -> Reading:
         """Write down decisions made now, and what will come of them; what they take up on their meters."""
         n, columns = len(recipients), self._grown(len(recipients))

@@ -85,10 +85,11 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Lift:
-    """What learning gains over control, in reward a message.
+    """What learning gains over control.
 
     Attributes:
-        true: by the world's own rates: what the learning group was sent against control for the same recipients.
+        true: by the world's own rates, a message: what the learning group was sent against control for the same
+            recipients. Where some messages never become a trial, it is smaller than the measured one by their share.
         measured: mean reward of the learning group's trials less that of the holdouts', as a report would say.
         standard_error: of the measured one.
         learning_trials, holdout_trials: how many trials that rests on.

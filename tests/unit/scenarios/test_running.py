@@ -159,10 +159,8 @@ def test_an_evaluation_says_what_the_estimators_say(folder: Path) -> None:
 
 
 def test_an_evaluation_in_chunks_is_that_of_the_whole_log(folder: Path) -> None:
-    text = HISTORY.replace("  - {name: best, learned: {by: segment}}\n", "")
-    read = checked_scenario(
-        "logged.yaml", text.replace("chunk_rows: 1000", "chunk_rows: 1000, reward_model: none"), folder
-    )
+    text = HISTORY.replace("chunk_rows: 1000", "chunk_rows: 1000, reward_model: none")
+    read = checked_scenario("logged.yaml", text, folder)
     result = evaluate_scenario(read, Workers())
     assert read.document.history is not None
     feedback = open_history(folder / "log.csv", read.document.history).feedback()  # type: ignore[arg-type]
@@ -175,10 +173,10 @@ def test_an_evaluation_in_chunks_is_that_of_the_whole_log(folder: Path) -> None:
 
 
 def test_bounded_intervals_are_there_once_the_range_of_rewards_is_known(folder: Path) -> None:
-    text = HISTORY.replace("  - {name: best, learned: {by: segment}}\n", "")
-    ranged = text.replace("bootstraps: 50", "bootstraps: 50, reward_range: [0, 1]")
+    ranged = HISTORY.replace("bootstraps: 50", "bootstraps: 50, reward_range: [0, 1]")
     result = evaluate_scenario(checked_scenario("logged.yaml", ranged, folder), Workers())
     assert set(result.judged[0].estimates["ips"].intervals) == {"normal", "bootstrap", "empirical_bernstein", "betting"}
+    assert set(result.judged[-1].estimates["ips"].intervals) == {"normal", "bootstrap"}  # of the learned one
     low, high = result.judged[0].estimates["ips"].intervals["betting"]
     assert low < 0.25 < high
 
