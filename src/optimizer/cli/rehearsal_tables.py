@@ -115,10 +115,16 @@ def _guardrail_lines(one: Rehearsed) -> list[str]:
         said = ", ".join(f"{name.replace('_', ' ')} {_short(found.mean)}" for name, found in most if found.mean)
         if said:
             lines.append(f"{what}: {said}")
+    lines += [f"{what}: {_when(found)}" for what, found in one.first_done.items()]
     over = one.measures.get("over_budget")
     if over is not None and over.mean:
         lines.append(f"OVER BUDGET in {_short(over.mean)} steps: this must never be; please report it")
     return lines
+
+
+def _when(found: Reached) -> str:
+    often = "always" if found.share == 1.0 else f"in {100 * found.share:.3g} %"
+    return often if found.median is None else f"{often}, in half by day {found.median:.3g}"
 
 
 def _name(one: Rehearsed | Difference) -> str:

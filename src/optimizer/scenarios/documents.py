@@ -125,6 +125,11 @@ class Rehearse(Document):
         description="how long people take to approve a stage or to review, once asked; default P1D; or `never`",
         json_schema_extra={"default": "P1D"},
     )
+    release: Annotated[HalfLife, between("PT1M", "P366D")] = Field(
+        default=None,
+        description="how long until people let a rollout go on that a guardrail holds, such as P1D; default `never`",
+        json_schema_extra={"default": "never"},
+    )
 
 
 class Replay(Document):

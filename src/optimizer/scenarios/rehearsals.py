@@ -55,6 +55,8 @@ class Replication:
         segment_ids, variant_ids: names.
         numbers: by name; nan where there is none.
         counts: by name, what was counted by name: reasons, blocks, events, outcomes.
+        by_variant: the same for each variant.
+        first_done: days since the beginning until something was first done, by action and subject.
         days: ``[T]``, days since the beginning, of the curves.
         curves: by name, ``[T]``.
         shared_at: ``[P]``, days since the beginning, of the shares.
@@ -67,6 +69,8 @@ class Replication:
     variant_ids: tuple[str, ...]
     numbers: Mapping[str, float]
     counts: Mapping[str, Mapping[str, int]]
+    by_variant: Mapping[str, Mapping[str, int]]
+    first_done: Mapping[str, float]
     days: Floats
     curves: Mapping[str, Floats]
     shared_at: Floats
@@ -117,8 +121,10 @@ def replication_of(run: Run, plan: Plan) -> Replication:
         numbers["lift_measured"] = run.lift.measured
         numbers["lift_standard_error"] = run.lift.standard_error
     events: dict[str, int] = {}
+    first_done: dict[str, float] = {}
     for event in run.events:
         events[event.action] = events.get(event.action, 0) + 1
+        first_done.setdefault(f"{event.action} {event.subject}", (event.at - plan.start) / DAY)
     over_time = {
         "reward": np.cumsum(curves.rewards),
         "regret": np.cumsum(curves.regret),
@@ -133,6 +139,8 @@ def replication_of(run: Run, plan: Plan) -> Replication:
         variant_ids=run.variant_ids,
         numbers={name: float(number) for name, number in numbers.items()},
         counts={"reasons": run.reasons, "blocks": run.blocks, "events": events, "outcomes": run.outcomes},
+        by_variant=run.by_variant,
+        first_done=first_done,
         days=(ends - plan.start)[kept] / DAY,
         curves={name: np.asarray(values, np.float64)[kept] for name, values in over_time.items()},
         shared_at=(run.allocation.at - plan.start) / DAY,
@@ -162,6 +170,14 @@ class _Found:
             guardrails=self.case.guardrails,
             measures={name: self.measure(name) for name in names if np.isfinite(self.values(name)).any()},
             **counts,
+            by_variant={
+                variant_id: measured_counts([one.by_variant[variant_id] for one in self.replications])
+                for variant_id in first.variant_ids
+            },
+            first_done={
+                what: reached(one.first_done.get(what) for one in self.replications)
+                for what in sorted({what for one in self.replications for what in one.first_done})
+            },
             days_to_answer={
                 segment: reached(one.days_to_answer[place] for one in self.replications)
                 for place, segment in enumerate(first.segment_ids)

@@ -102,6 +102,9 @@ class Rehearsed:
         blocks: decisions from which a rule removed at least one variant, by rule.
         events: what guardrails did and people answered, by action.
         outcomes: how many of each kind.
+        by_variant: ``sends``, and the outcomes of those, by variant.
+        first_done: days until something was first done to the campaign, by action and subject, such as
+            ``pause winback/ten-percent``.
         days_to_answer: until one variant was best with a probability of .9, by segment.
         curves: by name, over days: reward, regret, spend, sends, price, paced_spend, pacing_target. The first four
             count from the beginning. What a replication does not know somewhere is left out there.
@@ -116,6 +119,8 @@ class Rehearsed:
     blocks: Mapping[str, Measured] = field(default_factory=dict)
     events: Mapping[str, Measured] = field(default_factory=dict)
     outcomes: Mapping[str, Measured] = field(default_factory=dict)
+    by_variant: Mapping[str, Mapping[str, Measured]] = field(default_factory=dict)
+    first_done: Mapping[str, Reached] = field(default_factory=dict)
     days_to_answer: Mapping[str, Reached] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     allocation: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)

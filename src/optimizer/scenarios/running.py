@@ -130,7 +130,7 @@ def _plan(read: ScenarioRead, written: Guardrails) -> Plan:
     starts, _ = period(said.starts or written.campaign.starts or A_MONDAY, None, zone)
     assert starts is not None  # noqa: S101 - a date was given
     step = said.step or max(effective_policy(written.strategy, written.campaign).refresh, LEAST_STEP)
-    return Plan(starts, starts + (said.for_ or USUAL_SPAN), step, said.reaction)
+    return Plan(starts, starts + (said.for_ or USUAL_SPAN), step, said.reaction, said.release)
 
 
 def _world(read: ScenarioRead, written: Guardrails, history: History | None, starts: Instant) -> WorldModel:

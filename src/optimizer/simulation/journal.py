@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from optimizer.domain.instants import Instant
 from optimizer.domain.meters import UNUSED, Reading
 from optimizer.domain.micros import MICRO
-from optimizer.engine.choosing import Chosen
+from optimizer.engine.choosing import NO_ARM, Chosen
 from optimizer.engine.judging import NEVER, Made, assessments
 from optimizer.engine.settling import Commitments, committed, released_together, settled_together
 from optimizer.engine.tactic import Tactic
@@ -127,6 +127,15 @@ class Journal:
         """How many outcomes of each kind were heard of, within their window or not."""
         counts = self._flags["heard"][: self._n].sum(axis=0).tolist()
         return dict(zip(self._kinds, counts, strict=True))
+
+    def by_arm(self, n_arms: int) -> NDArray[np.int64]:
+        """How often each arm was sent, and how often each of ``K`` kinds came of it, ``[A, 1 + K]``."""
+        found = np.zeros((n_arms, len(self._kinds) + 1), np.int64)
+        arms = self._columns["arms"][: self._n]
+        sends = arms != NO_ARM
+        heard = np.column_stack([np.ones(self._n, np.int64), self._flags["heard"][: self._n]])
+        np.add.at(found, arms[sends], heard[sends])
+        return found
 
     def spend(self) -> int:
         """Money due or still reserved, micro-units."""

@@ -147,6 +147,7 @@ class Measures:
             regret=float(curves.regret.sum()),
             spend=units(journal.spend()),
             outcomes=journal.outcomes(),
+            by_variant=_named(journal, tactic.variant_ids),
             reasons={reason.value: n for reason, n in zip(REASONS, self._reasons.tolist(), strict=True) if n},
             blocks={block.value: self._blocks[block.value] for block in BLOCKS if self._blocks[block.value]},
             events=tuple(self.events),
@@ -177,6 +178,13 @@ class Measures:
             learning_trials=learning.n,
             holdout_trials=held_out.n,
         )
+
+
+def _named(journal: Journal, variant_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """How often each variant was sent, and what came of it."""
+    names = ("sends", *journal.outcomes())
+    found = journal.by_arm(len(variant_ids)).tolist()
+    return {one: dict(zip(names, row, strict=True)) for one, row in zip(variant_ids, found, strict=True)}
 
 
 def _mean_and_its_variance(sums: Sums) -> tuple[float, float]:

@@ -51,17 +51,19 @@ class Plan:
         step: contacts of this long are decided together, at its beginning, and the campaign then learns once;
             None: as often as its policy refreshes, but not more often than every minute.
         reaction: how long people take to approve the next stage of a rollout, and to review, once they are asked;
-            None: they never do. They release and resume nothing.
+            None: they never do. They resume nothing.
+        release: how long until they let a rollout go on that a guardrail holds; None: they never do.
         approved: variants that people have approved; None for all of them.
 
     Raises:
-        ValueError: it does not end after its start, or a duration is not above 0 (a reaction may be 0).
+        ValueError: it does not end after its start, or a duration is not above 0 (those of people may be 0).
     """
 
     start: Instant
     end: Instant
     step: Duration | None = None
     reaction: Duration | None = DAY
+    release: Duration | None = None
     approved: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
@@ -69,8 +71,9 @@ class Plan:
             raise ValueError(f"end: found {self.end}; allowed an instant after the start, {self.start}")
         if self.step is not None and self.step <= 0:
             raise ValueError(f"step: found {self.step} microseconds; allowed more than 0")
-        if self.reaction is not None and self.reaction < 0:
-            raise ValueError(f"reaction: found {self.reaction} microseconds; allowed 0 or more")
+        for name, duration in (("reaction", self.reaction), ("release", self.release)):
+            if duration is not None and duration < 0:
+                raise ValueError(f"{name}: found {duration} microseconds; allowed 0 or more")
 
     def step_of(self, strategy: Strategy, campaign: Campaign) -> Duration:
         """How long a step of this campaign is."""
@@ -120,7 +123,7 @@ class _Rehearsal:
         self.step = plan.step_of(strategy, campaign)
         self.controls = Controls(reviewed_at=plan.start)
         self.tactic = self.compiled()
-        self.people = People(plan.reaction)
+        self.people = People(plan.reaction, plan.release)
         self.world: World = model.world(self.chance(_WORLD))
         n = len(self.world.population)
         self.recipient_keys = [str(place) for place in range(n)]

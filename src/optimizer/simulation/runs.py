@@ -116,6 +116,7 @@ class Run:
         regret: expected reward that the learning group missed.
         spend: money due in the end, once nothing more can be.
         outcomes: how many of each kind, of whatever time.
+        by_variant: the same of each variant, after its ``sends``; outcomes of nothing sent are in none.
         reasons: decisions by reason.
         blocks: decisions from which a rule removed at least one variant, by rule.
         events: what guardrails did and people answered, in order.
@@ -140,6 +141,7 @@ class Run:
     regret: float
     spend: float
     outcomes: Mapping[str, int]
+    by_variant: Mapping[str, Mapping[str, int]]
     reasons: Mapping[str, int]
     blocks: Mapping[str, int]
     events: tuple[Event, ...]

@@ -14,8 +14,11 @@ from optimizer.evaluation.targets import always
 from optimizer.history.opening import open_history
 from optimizer.scenarios.reading import ScenarioRead, checked_scenario
 from optimizer.scenarios.result import Rehearsed, Result, result_bytes
-from optimizer.scenarios.running import evaluate_scenario, rehearse_scenario, replay_scenario
+from optimizer.scenarios.running import A_MONDAY, evaluate_scenario, rehearse_scenario, replay_scenario
 from optimizer.scenarios.spreading import Workers
+from optimizer.simulation.replay import replay
+from optimizer.simulation.replay_log import Course, batches_of_rows, replay_log
+from optimizer.strategy.documents import PolicySettings, resolved_policy
 
 Reading = Callable[..., ScenarioRead]
 
@@ -276,3 +279,34 @@ def test_the_bytes_hold_no_time_no_place_and_no_infinity(rehearsed: Result) -> N
     assert "Infinity" not in text
     assert str(Path.cwd()) not in text
     assert asdict(rehearsed)["days"] * DAY == 6 * DAY
+
+
+def test_a_replay_in_units_is_one_of_all_permutations(folder: Path) -> None:
+    read = checked_scenario("logged.yaml", HISTORY, folder)
+    feedback = open_history(folder / "log.csv", read.document.history).feedback()  # type: ignore[arg-type]
+    log = replay_log(feedback, Course(batches_of_rows(len(feedback), 200)))
+    policy = resolved_policy(PolicySettings.model_validate({"floor": 0.05}))
+    whole = replay(log, policy, 4, range(30))
+    (found,) = replay_scenario(read, Workers()).replayed
+    assert found.reward.mean == pytest.approx(whole.mean_reward)
+    assert found.reward.standard_error == pytest.approx(whole.standard_error)
+
+
+def test_a_learned_policy_is_judged_by_rows_it_was_not_learned_from(folder: Path) -> None:
+    rng = np.random.default_rng(5)
+    n = 2_000  # in 100 segments, where nothing depends on anything: what looks best there is chance
+    columns = {"kind": rng.integers(0, 100, n), "mail": rng.choice(["a", "b", "c"], n, p=[0.5, 0.3, 0.2])}
+    pl.DataFrame({**columns, "bought": rng.integers(0, 2, n), "age": np.zeros(n)}).write_csv(folder / "noise.csv")
+    text = HISTORY.replace("log.csv", "noise.csv").replace("  - {name: by-kind, shares_by_segment: {x: {c: 1}}}\n", "")
+    result = evaluate_scenario(checked_scenario("noise.yaml", text, folder), Workers())
+    best = result.judged[-1]
+    value, error = best.estimates["snips"].value, best.estimates["snips"].standard_error
+    assert value is not None
+    assert error is not None
+    assert value == pytest.approx(0.5, abs=4 * error)
+    assert best.plug_in is not None
+    assert best.plug_in > value + 2 * error
+
+
+def test_a_rehearsal_without_a_date_begins_on_a_monday() -> None:
+    assert A_MONDAY.weekday() == 0
