@@ -5,7 +5,7 @@ file, whatever the number of jobs.
 """
 
 import json
-import os
+import sys
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,135 +14,31 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import betaln
+from headlines import (
+    AGAIN,
+    CLICKS,
+    DATA,
+    DRAWS,
+    HALVES,
+    RATES,
+    SEED,
+    TESTING,
+    Counts,
+    Floats,
+    Test,
+    chance,
+    fitted,
+    read_tests,
+)
 
 from optimizer.domain.evidence import Evidence
-from optimizer.evaluation.ratio_mismatch import ratio_mismatch
-from optimizer.history.counts import CountsMapping, read_counts
 from optimizer.policy.allocation import allocation
 from optimizer.policy.beta_bernoulli import beta_posterior
 from optimizer.policy.draw import draw
 
-TESTS, FEWER, SEED = 1_500, 500, 1
-RESULT = Path(os.environ.get('UPR') or Path(__file__).parent / 'result.json')
-FILE = "upworthy_exploratory_slim.csv.gz"
-DATA = Path(os.environ.get("OPTIMIZER_DATA") or Path(__file__).resolve().parents[3] / "shared" / "data")
-FIRST_BROKEN, LAST_BROKEN = (
-    201_325,
-    201_401,
-)  # weeks in which the randomisation was broken, as the archive's authors say
-MISMATCH = 0.001
+TESTS, FEWER, REPEATS = 800, 300, 40
+RESULT = Path(__file__).parent / "result.json"
 SIZES = (250, 500, 1_000, 2_000, 3_000, 5_000, 10_000, 20_000, 50_000)
-# What is left to chance, each apart from the others, so that policies meet the same chance.
-_ORDER, _RATES, _CLICKS, _DRAWS, _HALVES, _AGAIN = range(6)
-_GRID = np.linspace(np.log(0.0005), np.log(0.15), 120)  # logarithms of a test's mean rate
-
-Floats = NDArray[np.float64]
-Counts = NDArray[np.int64]
-
-
-def chance(purpose: int, *place: int) -> np.random.Generator:
-    """Chance for one purpose, and one test."""
-    return np.random.Generator(np.random.PCG64([SEED, purpose, *place]))
-
-
-@dataclass(frozen=True)
-class Test:
-    """What was counted: trials and clicks of each headline, ``[A]``, its arms in an order drawn by chance."""
-
-    trials: Counts
-    clicks: Counts
-
-
-def read_tests(data: Path) -> tuple[list[Test], dict[str, float]]:
-    """The usable tests, in an order drawn by chance, and what the archive looks like."""
-    mapping = CountsMapping(
-        test="clickability_test_id", trials="impressions", successes="clicks", labels=("test_week",)
-    )
-    counts = read_counts(data / FILE, mapping)
-    rows = np.split(np.argsort(counts.tests, kind="stable"), np.cumsum(np.bincount(counts.tests))[:-1])
-    n_arms = np.array([len(of_test) for of_test in rows])
-    shown = np.zeros((len(rows), n_arms.max()))
-    for test, of_test in enumerate(rows):
-        shown[test, : len(of_test)] = counts.trials[of_test]
-    p_values = ratio_mismatch(shown, (np.arange(n_arms.max()) < n_arms[:, None]).astype(np.float64)).p_values
-    week = np.array([counts.labels["test_week"][of_test].astype(int).min() for of_test in rows])
-    broken, mismatch = (week >= FIRST_BROKEN) & (week <= LAST_BROKEN), p_values < MISMATCH
-    usable = np.flatnonzero(~broken & ~mismatch)
-    shuffled = [chance(_ORDER, int(test)).permutation(rows[test]) for test in chance(_ORDER).permutation(usable)]
-    facts = {
-        "tests": len(rows),
-        "arms": len(counts.tests),
-        "impressions": int(counts.trials.sum()),
-        "clicks": int(counts.successes.sum()),
-        "tests_in_the_broken_window": int(broken.sum()),
-        "mismatch_inside": round(float(mismatch[broken].mean()), 4),
-        "mismatch_outside": round(float(mismatch[~broken].mean()), 4),
-        "usable_tests": len(usable),
-        "usable_arms": int(n_arms[usable].sum()),
-    }
-    return [Test(counts.trials[arms], counts.successes[arms]) for arms in shuffled], facts
-
-
-@dataclass(frozen=True)
-class Archive:
-    """What a half of the tests says about rates.
-
-    Attributes:
-        alpha, beta: one Beta for all headlines, whatever their test; the learned prior of a policy.
-        precision: how alike the headlines of one test are: ``rate ~ Beta(precision m, precision (1 - m))``.
-        centre, spread: ``log m ~ Normal(centre, spread)`` over tests.
-    """
-
-    alpha: float
-    beta: float
-    precision: float
-    centre: float
-    spread: float
-
-    def mean_rates(self, tests: Sequence[Test]) -> Floats:
-        """Log joint density of each test's counts and its mean rate, ``[T, grid]``, but for constants."""
-        likelihood = _likelihood(tests, self.precision * np.exp(_GRID), self.precision * -np.expm1(_GRID))
-        prior = -0.5 * ((_GRID - self.centre) / self.spread) ** 2
-        return likelihood + prior - np.logaddexp.reduce(prior)
-
-    def rates(self, test: Test, rng: np.random.Generator) -> Floats:
-        """True rates drawn from what this test's own counts say in the light of the other half, ``[A]``."""
-        density = self.mean_rates([test])[0]
-        mean = np.exp(rng.choice(_GRID, p=np.exp(density - np.logaddexp.reduce(density))))
-        failures = self.precision * (1.0 - mean) + test.trials - test.clicks
-        return np.asarray(rng.beta(self.precision * mean + test.clicks, failures))
-
-    def unrelated_rates(self, test: Test, rng: np.random.Generator) -> Floats:
-        """As `rates`, as if the headlines of a test had nothing in common: too wide a spread, for comparison."""
-        return np.asarray(rng.beta(self.alpha + test.clicks, self.beta + test.trials - test.clicks))
-
-
-def _likelihood(tests: Sequence[Test], alpha: Floats, beta: Floats) -> Floats:
-    """Log beta-binomial likelihood of each test at each of ``G`` priors, ``[T, G]``, but for constants."""
-    trials, clicks = (np.concatenate([getattr(t, name) for t in tests])[:, None] for name in ("trials", "clicks"))
-    of_arms = betaln(alpha + clicks, beta + trials - clicks) - betaln(alpha, beta)
-    ends = np.cumsum([len(t.trials) for t in tests])
-    return np.asarray(np.add.reduceat(of_arms, np.concatenate([[0], ends[:-1]]), axis=0))
-
-
-def fitted(tests: Sequence[Test]) -> Archive:
-    """Both priors that make the counts of these tests likeliest (empirical Bayes: Efron & Morris 1973)."""
-
-    def one_level(logs: Floats) -> float:
-        alpha, beta = np.exp(logs)
-        return -float(_likelihood(tests, np.array([alpha]), np.array([beta])).sum())
-
-    def two_levels(x: Floats) -> float:
-        archive = Archive(1.0, 1.0, float(np.exp(x[0])), float(x[1]), float(np.exp(x[2])))
-        return -float(np.logaddexp.reduce(archive.mean_rates(tests), axis=1).sum())
-
-    settings = {"xatol": 0.003, "fatol": 0.05}
-    alpha, beta = np.exp(minimize(one_level, [0.7, 5.0], method="Nelder-Mead", options=settings).x)
-    precision, centre, spread = minimize(two_levels, [7.0, -4.4, -0.5], method="Nelder-Mead", options=settings).x
-    return Archive(float(alpha), float(beta), float(np.exp(precision)), float(centre), float(np.exp(spread)))
 
 
 @dataclass(frozen=True)
@@ -156,13 +52,17 @@ class World:
 
     def clicked(self, length: int) -> Counts:
         """Clicks among the first 0, 1, 2 … sends of each headline, ``[A, length + 1]``."""
-        rng = chance(_CLICKS, self.index)
+        rng = chance(CLICKS, self.index)
         if self.rates is None:
             pairs = zip(self.test.trials, self.test.clicks, strict=True)
             clicks = np.array([rng.permutation(n)[:length] < k for n, k in pairs])
         else:
             clicks = rng.random((len(self.rates), length)) < self.rates[:, None]
         return np.pad(clicks.cumsum(axis=1), ((0, 0), (1, 0)))
+
+    def equal_split(self) -> float:
+        """Clicks per send of the equal split: expected, or those of the record."""
+        return float((self.test.clicks / self.test.trials if self.rates is None else self.rates).mean())
 
 
 @dataclass(frozen=True)
@@ -173,9 +73,10 @@ class Thompson:
     learned: bool = False
     batches: int = 20
 
-    def sends(self, world: World, clicked: Counts, sizes: Sequence[int]) -> Counts:
-        """How often each headline is sent to audiences of each size, ``[sizes, A]``; sizes are told apart throughout."""
-        u = chance(_DRAWS, world.index).random(max(sizes))
+    def clicks(self, world: World, sizes: Sequence[int]) -> Floats:
+        """Clicks in audiences of each size, apart from one another: expected ones of what was sent, or the record's."""
+        u = chance(DRAWS, world.index).random(max(sizes))
+        clicked = world.clicked(max(sizes))
         arms, everyone = np.arange(len(clicked)), np.ones((len(sizes), len(clicked)), np.bool_)
         ends = np.rint(np.outer(sizes, np.arange(self.batches + 1)) / self.batches).astype(int)
         sent = np.zeros(everyone.shape, np.int64)
@@ -187,23 +88,34 @@ class Thompson:
             shares = allocation(best, everyone, self.floor, 1.0)
             for row, (start, end) in enumerate(ends[:, batch : batch + 2]):
                 sent[row] += np.bincount(draw(shares[row], u[start:end]), minlength=len(arms))
-        return sent
+        return np.asarray(clicked[arms, sent].sum(axis=1) if world.rates is None else sent @ world.rates, np.float64)
 
 
 @dataclass(frozen=True)
 class TestThenSend:
-    """Explore, then commit: a part of the audience is split equally, the rest gets what was clicked most often."""
+    """Explore, then commit: a part of the audience is split equally, the rest gets what was clicked most often.
+
+    It takes no time to simulate, so its clicks are means over `REPEATS` draws of what the test shows.
+    """
 
     part: float
 
-    def sends(self, world: World, clicked: Counts, sizes: Sequence[int]) -> Counts:  # noqa: ARG002
-        """How often each headline is sent, ``[sizes, A]``; of equal rates the first wins, an order drawn by chance."""
-        n_arms = len(clicked)
-        tested = np.rint(self.part * np.array(sizes)).astype(int)
-        sent = tested[:, None] // n_arms + (np.arange(n_arms) < tested[:, None] % n_arms)
-        rate = clicked[np.arange(n_arms), sent] / np.maximum(sent, 1)
-        sent[np.arange(len(sizes)), rate.argmax(axis=1)] += np.array(sizes) - tested
-        return sent
+    def clicks(self, world: World, sizes: Sequence[int]) -> Floats:
+        """Clicks, as of `Thompson`; of equal rates the first headline wins, in an order drawn by chance."""
+        rng, rates, test, found = chance(TESTING, world.index), world.rates, world.test, []
+        shape = (REPEATS, len(test.trials))
+        for size in sizes:
+            tested = round(self.part * size)
+            sent = tested // shape[1] + (np.arange(shape[1]) < tested % shape[1])
+            if rates is None:
+                seen = rng.hypergeometric(test.clicks, test.trials - test.clicks, sent, shape)
+                then, meanwhile = (test.clicks - seen) / (test.trials - sent), seen.sum(axis=1).mean()
+            else:
+                seen = rng.binomial(sent, rates, shape)
+                then, meanwhile = np.broadcast_to(rates, shape), sent @ rates
+            won = then[np.arange(REPEATS), (seen / sent).argmax(axis=1)]
+            found.append(meanwhile + (size - tested) * won.mean())
+        return np.array(found)
 
 
 Policy = Thompson | TestThenSend
@@ -218,29 +130,23 @@ POLICIES: dict[str, Policy] = {
 
 
 def clicks(world: World, policies: Sequence[Policy], sizes: Sequence[int]) -> Floats:
-    """Clicks in one test of each policy, then of the equal split, then of the best headline, ``[P + 2, sizes]``.
-
-    Where the true rates are known these are expected clicks, given what was sent. Where they are not, clicks are those
-    of the draw, the equal split's are those of the record, and the best headline is not known.
-    """
-    clicked, audience = world.clicked(max(sizes)), np.array(sizes, np.float64)
-    rates = world.test.clicks / world.test.trials if world.rates is None else world.rates
-    arms = np.arange(len(rates))
-    found = []
-    for policy in policies:
-        sent = policy.sends(world, clicked, sizes)
-        found.append(clicked[arms, sent].sum(axis=1) if world.rates is None else sent @ rates)
-    best = np.nan if world.rates is None else rates.max()
-    return np.array([*found, audience * rates.mean(), audience * best], np.float64)
+    """Clicks in one test of each policy, then of the equal split, then of the best headline, ``[P + 2, sizes]``."""
+    audience = np.array(sizes, np.float64)
+    best = np.nan if world.rates is None else world.rates.max()  # the record does not tell
+    of_policies = [policy.clicks(world, sizes) for policy in policies]
+    return np.array([*of_policies, audience * world.equal_split(), audience * best])
 
 
 def run(worlds: Sequence[World], policies: Sequence[Policy], sizes: Sequence[int], jobs: int = 1) -> Floats:
     """`clicks` of all worlds, ``[T, P + 2, sizes]``."""
     each = partial(clicks, policies=policies, sizes=sizes)
-    if jobs == 1:
-        return np.array([each(world) for world in worlds])
     with ProcessPoolExecutor(jobs) as pool:
-        return np.array(list(pool.map(each, worlds, chunksize=10)))
+        found = []
+        for of_test in map(each, worlds) if jobs == 1 else pool.map(each, worlds, chunksize=10):
+            found.append(of_test)
+            print(f"\r{len(found):5} of {len(worlds)} tests", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    return np.array(found)
 
 
 def ratio(above: Floats, below: Floats) -> tuple[float, float]:
@@ -287,9 +193,9 @@ def halves_check(tests: Sequence[Test], truths: dict[str, list[Floats]]) -> dict
 
     No model is needed for the first. A world in which the winner is further ahead has rates too far apart.
     """
-    real, drawn = [], {name: list[tuple[float, float]]() for name in truths}
+    real, drawn = list[tuple[float, float]](), {name: list[tuple[float, float]]() for name in truths}
     for index, test in enumerate(tests):
-        rng, again = chance(_HALVES, index), chance(_AGAIN, index)
+        rng, again = chance(HALVES, index), chance(AGAIN, index)
         first = test.trials // 2
         seen = rng.hypergeometric(test.clicks, test.trials - test.clicks, first)
         rest = (test.clicks - seen) / (test.trials - first)
@@ -309,7 +215,7 @@ def study(tests: Sequence[Test], n_tests: int, n_fewer: int, jobs: int) -> dict[
     sample = [index for pair in zip(range(middle), range(middle, len(tests)), strict=False) for index in pair][:n_tests]
 
     truths, unrelated = (
-        [getattr(of_test[i], name)(test, chance(_RATES, i)) for i, test in enumerate(tests)]
+        [getattr(of_test[i], name)(test, chance(RATES, i)) for i, test in enumerate(tests)]
         for name in ("rates", "unrelated_rates")
     )
 
@@ -346,9 +252,8 @@ def study(tests: Sequence[Test], n_tests: int, n_fewer: int, jobs: int) -> dict[
 
 def show(title: str, rows: Sequence[dict[str, object]]) -> None:
     """Print one table of gains, in percent."""
-    print(
-        f"\n{title}\n{'size':>7} {'policy':26}{'tests':>6}{'lift %':>8}{'±':>6}{'of possible %':>15}{'first ahead %':>15}"
-    )
+    print(f"\n{title}\n{'size':>7} {'policy':27}{'tests':>6}{'lift %':>8}{'±':>6}", end="")
+    print(f"{'of possible %':>15}{'first ahead %':>15}")
     for row in rows:
         share = f"{100 * float(str(row['share_of_possible'])):.1f}" if "share_of_possible" in row else "-"
         lift, error, ahead, its = (
@@ -357,7 +262,7 @@ def show(title: str, rows: Sequence[dict[str, object]]) -> None:
         )
         name = " ".join(str(row[key]) for key in ("clicks_from", "policy") if key in row)
         print(
-            f"{row['size']:>7} {name:26}{row['tests']:>6}{lift:8.2f}{error:6.2f}{share:>15}{ahead:10.2f} ±{its:.2f}",
+            f"{row['size']:>7} {name:27}{row['tests']:>6}{lift:8.2f}{error:6.2f}{share:>15}{ahead:10.2f} ±{its:.2f}",
             flush=True,
         )
 

@@ -61,7 +61,11 @@ def test_the_three_short_paths_work_as_typed(tmp_path: Path) -> None:
     wait = f"for _ in $(seq 300); do curl -sf localhost:{port}/readyz >/dev/null && break; sleep .1; done"
     engineer = console("Engineer: ask, then report").replace("8080", str(port)).replace("&\n", f"&\n{wait}\n", 1)
     script = "\n".join(
-        [console("Marketer: say what is allowed"), engineer, console("Analyst: see what was learned, and prove it")]
+        [
+            console("Marketer: say what is allowed"),
+            engineer,
+            console("Analyst: rehearse it, see what was learned, and prove it"),
+        ]
     )
     printed = run_script(script, tmp_path)
     assert '"variant":"' in printed, printed

@@ -97,7 +97,8 @@ def priced_allocation(
     # Where withhold is nowhere, P(best) is passed on as it is: dividing by its sum could change a last bit.
     given_sent = np.divide(p_best, total, out=p_best.astype(np.float64), where=(parts_withheld > 0) & (total > 0))
     sent = allocation(np.where(sendable, given_sent, 0.0), sendable, floor, cap)
-    parts = np.rint(sent * (LATTICE - parts_withheld))
+    # Rounded down: where fewer parts are left than arms, rounding could give away more than there are.
+    parts = np.floor(sent * (LATTICE - parts_withheld))
     arms = _with_residual(parts, np.where(sendable.any(axis=-1, keepdims=True), LATTICE - parts_withheld, 0.0))
     return np.concatenate([arms, parts_withheld], axis=-1) / LATTICE
 

@@ -31,11 +31,12 @@ from optimizer.strategy.fields import (
 
 MAX_POLICIES = 200
 MAX_GUARDRAILS = 50
+MAX_SHARES = 1_000  # a history may have many more variants than a campaign
 AS_WRITTEN = "as_written"
 
 VariantId = Annotated[str, Field(pattern=r"\S", max_length=97)]
 Share = Annotated[Number, Field(ge=0, le=1)]
-Shares = Annotated[Mapping[VariantId, Share], Field(min_length=1, max_length=50)]
+Shares = Annotated[Mapping[VariantId, Share], Field(min_length=1, max_length=MAX_SHARES)]
 
 
 class Learning(PolicySettings):

@@ -100,3 +100,12 @@ class TestEdges:
     def test_arms_and_withhold_are_one_distribution(self, p: list[float], withheld: float) -> None:
         with pytest.raises(ValueError, match=r"p_best\[\]: found"):
             priced_allocation(np.array(p), withheld, np.ones(2, np.bool_), 0.0, 1.0)
+
+
+def test_no_arm_goes_below_zero_where_almost_everything_is_withheld() -> None:
+    eligible = np.array([1, 0, 0, 0, 1, 1, 1, 1, 1], dtype=bool)
+    p_best = np.zeros(9)
+    p_best[8] = 1e-9
+    shares = priced_allocation(p_best, 1 - 1e-9, eligible, 0.0, 0.0)
+    assert shares.min() >= 0.0
+    assert shares.sum() == 1.0

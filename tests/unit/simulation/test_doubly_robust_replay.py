@@ -88,7 +88,7 @@ def test_a_permutation_says_its_own_error() -> None:
     """Of a policy that never learns, over 300 logs: the spread is known within 3 / (2 * 300) ** .5 of itself."""
     course = Course([400])
     done = [
-        doubly_robust_replay(logged(400, k), MODELS["wrong"], POLICY, course, seed=1, permutations=[k])
+        doubly_robust_replay(logged(400, k), MODELS["of segments"], POLICY, course, seed=1, permutations=[k])
         for k in range(300)
     ]
     spread = np.std([one.mean_reward for one in done])

@@ -123,6 +123,9 @@ def test_shares_of_what_a_rule_has_removed_go_to_the_others_and_nothing_is_sent_
     nobody = rehearsed(narrowed, world(), FixedShares.always(0, 2, 3), approved=frozenset({"womens", "plain"}))
     assert set(nobody.reasons) == {"holdout", "no_eligible_variant"}
     assert nobody.sends == nobody.reasons["holdout"]
+    only = rehearsed(narrowed, world(), FixedShares.always(1, 2, 3), approved=frozenset({"womens"}))
+    assert only.regret == 0.0  # a better variant that may not be sent is not missed
+    assert nobody.regret > 100
 
 
 def test_learning_misses_less_than_an_equal_split_and_finds_the_best_in_each_segment() -> None:

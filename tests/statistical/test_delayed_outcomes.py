@@ -1,0 +1,53 @@
+"""The study of simulations/delayed_outcomes in short: fixed seeds, so a failure here is a bug, not bad luck."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+STUDY = Path(__file__).parents[2] / "simulations" / "delayed_outcomes" / "run.py"
+REPLICATIONS = range(100, 108)
+AFTER_A_WEEK = 1  # place among the days that are looked at
+
+
+@pytest.fixture(scope="module")
+def study() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("delayed_outcomes", STUDY)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules["delayed_outcomes"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _found(study: ModuleType, file: str, policy: str, outcomes: str) -> list[Any]:
+    case = next(one for one in study.cases(file) if (one.policy, one.guardrails) == (policy, outcomes))
+    return [study.one_run((case, replication)) for replication in REPLICATIONS]
+
+
+def _lowest(differences: list[float]) -> float:
+    """Three standard errors below the mean."""
+    return float(np.mean(differences) - 3 * np.std(differences, ddof=1) / len(differences) ** 0.5)
+
+
+@pytest.mark.slow
+def test_outcomes_three_days_late_cost_regret_because_the_arm_that_grows_looks_worse_than_it_is(
+    study: ModuleType,
+) -> None:
+    at_once = _found(study, "scenario.yaml", "as-written", "as_written")
+    late = _found(study, "scenario.yaml", "as-written", "three-days-late")
+    assert _lowest([one.regret - other.regret for one, other in zip(late, at_once, strict=True)]) > 0.0
+    heard = [float(one.heard_others[AFTER_A_WEEK] - one.heard_best[AFTER_A_WEEK]) for one in late]
+    assert _lowest(heard) > 0.0
+    assert all((one.heard_best == 1.0).all() for one in at_once)
+
+
+@pytest.mark.slow
+def test_counting_from_the_opening_takes_regret_away_where_the_opening_is_what_is_late(study: ModuleType) -> None:
+    from_decision = _found(study, "opened.yaml", "as-written", "from-decision")
+    from_opening = _found(study, "opened.yaml", "as-written", "from-opening")
+    assert _lowest([one.regret - other.regret for one, other in zip(from_decision, from_opening, strict=True)]) > 0.0

@@ -1,0 +1,136 @@
+"""The study of simulations/upworthy_headlines in short: fixed seeds, so a failure here is a bug, not bad luck."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+STUDY = Path(__file__).parents[2] / "simulations" / "upworthy_headlines"
+N_TESTS = 1_000  # of which half are judged in the light of the other
+
+
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, STUDY / f"{name.removeprefix('upworthy_')}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def archive() -> ModuleType:
+    return loaded("headlines")
+
+
+@pytest.fixture(scope="module")
+def study(archive: ModuleType) -> ModuleType:
+    return loaded("upworthy_run")
+
+
+@pytest.fixture(scope="module")
+def tests(archive: ModuleType, data_folder: Path) -> list[Any]:
+    found, facts = archive.read_tests(data_folder)
+    assert (facts["tests"], facts["tests_in_the_broken_window"], facts["usable_tests"]) == (4_873, 1_058, 3_797)
+    return list(found[:N_TESTS])
+
+
+@pytest.fixture(scope="module")
+def prior(archive: ModuleType, tests: list[Any]) -> Any:
+    return archive.fitted(tests[N_TESTS // 2 :])
+
+
+@pytest.fixture(scope="module")
+def judged(tests: list[Any], prior: Any) -> list[Any]:
+    """The half that the prior has not seen."""
+    return tests[: N_TESTS // 2]
+
+
+@pytest.fixture(scope="module")
+def truths(archive: ModuleType, judged: list[Any], prior: Any) -> list[Any]:
+    return [prior.rates(test, archive.chance(archive.RATES, i)) for i, test in enumerate(judged)]
+
+
+@pytest.fixture(scope="module")
+def worlds(study: ModuleType, judged: list[Any], truths: list[Any], prior: Any) -> list[Any]:
+    learned = (prior.alpha, prior.beta)
+    return [study.World(i, *pair, learned) for i, pair in enumerate(zip(judged, truths, strict=True))]
+
+
+@pytest.mark.slow
+def test_the_spread_of_a_made_up_archive_is_found_again(archive: ModuleType) -> None:
+    """400 tests of 4 headlines, 1,200 degrees of freedom: twice their relative error, sqrt(2 / 1,200), for the noise of
+    counts; four of these standard errors. The centre's is spread / sqrt(400)."""
+    rng = np.random.Generator(np.random.PCG64(7))
+    precision, centre, spread, n = 1_500.0, -4.4, 0.6, 400
+    made = []
+    for mean in np.exp(rng.normal(centre, spread, n)):
+        trials = rng.integers(2_500, 4_000, 4)
+        made.append(archive.Test(trials, rng.binomial(trials, rng.beta(precision * mean, precision * (1 - mean), 4))))
+    found = archive.fitted(made)
+    assert found.precision == pytest.approx(precision, rel=4 * 2 * (2 / 1_200) ** 0.5)
+    assert found.centre == pytest.approx(centre, abs=4 * spread / n**0.5)
+    assert found.spread == pytest.approx(spread, rel=4 / (2 * n) ** 0.5)
+
+
+@pytest.mark.slow
+def test_worlds_are_like_the_record_only_if_headlines_of_a_test_are_related(
+    archive: ModuleType, study: ModuleType, judged: list[Any], truths: list[Any], prior: Any
+) -> None:
+    """The winner of a half of the record is as far ahead in the other half as in the worlds, by four standard errors."""
+    unrelated = [prior.unrelated_rates(test, archive.chance(archive.RATES, i)) for i, test in enumerate(judged)]
+    found = study.halves_check(judged, {"two levels": truths, "one level": unrelated})
+    record, record_error = found["the record"]
+    two, two_error = found["two levels"]
+    one, one_error = found["one level"]
+    assert abs(two - record) <= 4 * np.hypot(record_error, two_error)
+    assert one - record >= 4 * np.hypot(record_error, one_error)
+
+
+@pytest.mark.slow
+def test_thompson_sampling_beats_the_equal_split_and_late_also_test_then_send(
+    study: ModuleType, worlds: list[Any]
+) -> None:
+    """By three standard errors: above 0 at 3,000 recipients; ahead of a test of a half at 50,000, and above a half of
+    the possible gain."""
+    names = ["Thompson", "test 50 %, then send"]
+    sizes = (3_000, 50_000)
+    found = study.run(worlds[:100], [study.POLICIES[name] for name in names], sizes)
+    early, _, late, tested = study.gains(found, names, sizes)
+    assert early["lift"] - 3 * early["lift_standard_error"] > 0
+    assert early["share_of_possible"] + 3 * early["share_standard_error"] < 0.5
+    assert late["share_of_possible"] - 3 * late["share_standard_error"] > 0.5
+    assert tested["first_policy_ahead"] - 3 * tested["first_policy_ahead_standard_error"] > 0
+
+
+@pytest.mark.slow
+def test_worlds_and_the_record_agree_on_what_thompson_sampling_gains(study: ModuleType, worlds: list[Any]) -> None:
+    """Within four standard errors, at 2,000 recipients, in the tests whose every headline was shown so often."""
+    enough = [world for world in worlds if world.test.trials.min() >= 2_000][:300]
+    record = [study.World(world.index, world.test, None, world.prior) for world in enough]
+    (modelled,), (real,) = (
+        study.gains(study.run(them, [study.FLAT], (2_000,)), ["Thompson"], (2_000,)) for them in (enough, record)
+    )
+    error = np.hypot(modelled["lift_standard_error"], real["lift_standard_error"])
+    assert abs(modelled["lift"] - real["lift"]) <= 4 * error
+    assert modelled["lift_of_best"] > modelled["lift"]
+
+
+@pytest.mark.slow
+def test_what_a_test_comes_to_does_not_depend_on_the_tests_beside_it(study: ModuleType, worlds: list[Any]) -> None:
+    """So neither does it on how many processes share them."""
+    policies = list(study.POLICIES.values())
+    together = study.run(worlds[:3], policies, (250, 1_000))
+    assert (study.run(worlds[2:3], policies, (250, 1_000))[0] == together[2]).all()
+
+
+@pytest.mark.slow
+def test_everyone_is_sent_one_headline_whatever_the_policy(study: ModuleType, archive: ModuleType) -> None:
+    """Where all headlines are alike, every policy has the clicks of the equal split."""
+    alike = study.World(0, archive.Test(np.full(3, 4_000), np.full(3, 80)), np.full(3, 0.02), (2.0, 98.0))
+    found = study.clicks(alike, list(study.POLICIES.values()), (250, 1_003))
+    assert found == pytest.approx(np.tile([5.0, 20.06], (len(study.POLICIES) + 2, 1)))
