@@ -13,7 +13,7 @@ from optimizer.scenarios.notebook import Scenario
 from optimizer.scenarios.result import Measured, Rehearsed, Result
 
 HERE = Path(__file__).parent
-SCENARIOS = ("bad-sells", "bad-fails")
+SCENARIOS = ("bad-sells", "bad-fails", "busy")
 
 
 def rounded(found: Measured) -> list[float]:
@@ -68,7 +68,7 @@ def shown(row: dict[str, Any]) -> str:
     bad = row["by_variant"]["pushy"]
     return (
         f"{row['guardrails']:20}{row['purchases'][0]:9.1f} ±{row['purchases'][1]:5.1f}"
-        f"{row['complained'][0]:9.1f} ±{row['complained'][1]:5.1f}{bad['sends'][0]:9,.0f}{when:>16}"
+        f"{row['complained'][0]:9.1f} ±{row['complained'][1]:5.1f}{bad['sends'][0]:9,.0f}{when:>18}"
         f"{'-' if all_in is None else f'{all_in:g}':>9}{answer:>9}"
     )
 
@@ -83,7 +83,7 @@ def main() -> None:
     for name in SCENARIOS:
         result = Scenario.read(HERE / f"{name}.yaml").rehearse(replications=said.replications, jobs=said.jobs).result
         print(f"\n{result.scenario}, {result.replications} replications of {result.days:g} days")
-        heads = f"{'purchases':>16}{'complained':>16}{'pushy':>9}{'it is paused':>16}{'grows':>9}{'answer':>9}"
+        heads = f"{'purchases':>16}{'complained':>16}{'pushy':>9}{'it is paused':>18}{'grows':>9}{'answer':>9}"
         print(f"{'':20}{heads}")
         for one in result.rehearsed:
             cases.append(row_of(result, one))

@@ -99,7 +99,8 @@ def priced_allocation(
     sent = allocation(np.where(sendable, given_sent, 0.0), sendable, floor, cap)
     # Rounded down: where fewer parts are left than arms, rounding could give away more than there are.
     parts = np.floor(sent * (LATTICE - parts_withheld))
-    arms = _with_residual(parts, np.where(sendable.any(axis=-1, keepdims=True), LATTICE - parts_withheld, 0.0))
+    wanted = np.where(sendable.any(axis=-1, keepdims=True), LATTICE - parts_withheld, 0.0)
+    arms = _with_residual(parts, wanted, largest=sent)
     return np.concatenate([arms, parts_withheld], axis=-1) / LATTICE
 
 
@@ -126,14 +127,18 @@ def _on_lattice(p: NDArray[np.float64]) -> NDArray[np.float64]:
     turn negative.
     """
     parts = np.rint(p * LATTICE)
-    return _with_residual(parts, np.where(parts.any(axis=-1, keepdims=True), float(LATTICE), 0.0)) / LATTICE
+    wanted = np.where(parts.any(axis=-1, keepdims=True), float(LATTICE), 0.0)
+    return _with_residual(parts, wanted, largest=parts) / LATTICE
 
 
-def _with_residual(parts: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Whole parts, what each row misses of its wanted sum, ``[..., 1]``, given to its first largest arm."""
+def _with_residual(
+    parts: NDArray[np.float64], wanted: NDArray[np.float64], largest: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Whole parts, what each row misses of its wanted sum, ``[..., 1]``, given to the first arm that is largest."""
     residual = wanted - parts.sum(axis=-1, keepdims=True)
+    places = largest.reshape(-1, parts.shape[-1]).argmax(axis=-1)
     rows = parts.reshape(-1, parts.shape[-1])
-    rows[np.arange(len(rows)), rows.argmax(axis=-1)] += residual.ravel()
+    rows[np.arange(len(rows)), places] += residual.ravel()
     return rows.reshape(parts.shape)
 
 
