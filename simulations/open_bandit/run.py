@@ -1,9 +1,9 @@
 """The scenarios of this study and what they find: ``python run.py [--data FOLDER] [--write-scenarios]``.
 
-Six scenarios, two for each campaign: what the log of the uniform policy says of the Thompson policy, and what the log of
-the Thompson policy says of the uniform one. Each truth is in the other log. The Thompson policy's probabilities follow
-from its prior by a simulation of 100,000 draws, the published one's draw by draw; with --write-scenarios they are
-written into the scenarios anew.
+Six scenarios, two for each campaign: what the log of the uniform policy says of the Thompson policy, and what the log
+of the Thompson policy says of the uniform one. What each really earned is in the other log. The Thompson policy's
+probabilities follow from its prior by a simulation of 100,000 draws, the published one's draw by draw; with
+--write-scenarios they are written into the scenarios anew.
 
 Writes result.json beside this file; the same data give the same file.
 """
@@ -41,7 +41,6 @@ history:
   propensity: propensity_score
   segment: position # of three places side by side
   segments: ["1", "2", "3"]
-  attributes: [user_feature_0, user_feature_1, user_feature_2, user_feature_3]
 """
 THOMPSON = """\
 # Written by `python run.py --write-scenarios`: the shares are {simulations:,} simulated draws from the policy's prior.
@@ -104,6 +103,11 @@ def found_in(data: Path, name: str) -> Json:
     result = Scenario.read(HERE / f"{name}.yaml", data).evaluate().result
     one = next(one for one in result.judged if one.policy == policy)
     assert result.history is not None
+    headline = one.estimates[one.headline]
+    assert headline.value is not None
+    assert headline.standard_error is not None
+    error = clicks.std(ddof=1) / len(clicks) ** 0.5
+    apart = (headline.value - clicks.mean()) / np.hypot(headline.standard_error, error)
     return {
         "logged_mean": rounded(result.history.mean_reward),
         "estimates": {estimator: estimate_of(estimate) for estimator, estimate in one.estimates.items()},
@@ -111,7 +115,8 @@ def found_in(data: Path, name: str) -> Json:
         "verdict": one.word,
         "sentence": one.sentence,
         **diagnosed(one),
-        "own_log": {"mean": rounded(clicks.mean()), "standard_error": rounded(clicks.std(ddof=1) / len(clicks) ** 0.5)},
+        "own_log": {"mean": rounded(clicks.mean()), "standard_error": rounded(error)},
+        "apart_in_standard_errors": round(float(apart), 2),
     }
 
 

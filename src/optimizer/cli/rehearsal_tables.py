@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.cli.axis import percent
 from optimizer.cli.terminal import say
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def show_rehearsal(console: Console, result: Result) -> None:
     console.print(_cases_table(result))
     if result.differences:
         console.print(_differences_table(result))
+    if result.rehearsed and result.rehearsed[0].learning:
+        console.print(_learning_table(result.rehearsed[0]))
     for one in result.rehearsed:
         lines = [*_guardrail_lines(one)]
         if lines:
@@ -77,6 +80,27 @@ def _cases_table(result: Result) -> Table:
             *(_number(measures[name]) for name in ("reward", "regret", "spend", "sends")),
             _lift(measures),
             _answer(one.days_to_answer),
+        )
+    return table
+
+
+def _learning_table(first: Rehearsed) -> Table:
+    """What the audience can learn, by the trials and successes of the first policy."""
+    title = "Audience: days until the best variant is so with probability 0.9, in 4 of 5 cases"
+    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("segment", overflow="fold")
+    for name in ("variants", "trials a day", "succeed", "days", "lift seen at the end"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    for segment_id, one in first.learning.items():
+        table.add_row(
+            Text(segment_id),
+            str(one.n_variants),
+            f"{one.trials_per_day:,.0f}",
+            "?" if one.rate is None else percent(one.rate, 2),
+            "?" if one.days is None else f"{one.days:,.1f}",
+            "?" if one.detectable_lift is None else f"+{percent(one.detectable_lift)}",
+            Text(one.sentence, "yellow"),
         )
     return table
 

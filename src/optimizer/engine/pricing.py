@@ -117,11 +117,17 @@ def pricing(
 
 
 def pace_differs(one: Snapshot, other: Snapshot) -> bool:
-    """Whether the price moved, or traffic came that the next price depends on."""
+    """Whether the price moved, traffic came that the next price depends on, or what is to be expected changed.
+
+    The last is so once variants are approved: a price found while nothing could be sent expects no spend.
+    """
     if one.price is None or other.price is None or one.pace is None or other.pace is None:
         return one.price != other.price
-    moved = abs(one.price - other.price) > IMMATERIAL * max(one.price, other.price)
-    return moved or any(_as_written(one.pace[name]) != _as_written(other.pace[name]) for name in ("spent", "decisions"))
+    if abs(one.price - other.price) > IMMATERIAL * max(one.price, other.price):
+        return True
+    if any(_as_written(one.pace[name]) != _as_written(other.pace[name]) for name in ("spent", "decisions")):
+        return True
+    return not np.allclose(one.pace["expected"], other.pace["expected"], rtol=IMMATERIAL, atol=0.0)
 
 
 def expected_costs(tactic: Tactic, posterior: BetaPosterior, cells: Cells) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta as beta_distribution
 
 from optimizer.domain.instants import DAY
+from optimizer.scenarios.learning_outlook import SegmentLearning, learning_outlook
 from optimizer.scenarios.measuring import curve, measured, measured_counts, reached, relative, thinned
 from optimizer.scenarios.result import Belief, Curve, Difference, Measured, Rehearsed
 from optimizer.scenarios.spreading import Workers
@@ -62,6 +63,7 @@ class Replication:
         shared_at: ``[P]``, days since the beginning, of the shares.
         shares: ``[P, S, A]``.
         beliefs: ``[3, S, A]``: alpha, beta, probability of being the best.
+        seen: ``[2, S, A]``: trials and successes of the learning group.
         days_to_answer: by segment.
     """
 
@@ -76,6 +78,7 @@ class Replication:
     shared_at: Floats
     shares: Floats
     beliefs: Floats
+    seen: Floats
     days_to_answer: tuple[float | None, ...]
 
 
@@ -146,6 +149,7 @@ def replication_of(run: Run, plan: Plan) -> Replication:
         shared_at=(run.allocation.at - plan.start) / DAY,
         shares=run.allocation.shares,
         beliefs=np.stack([run.alpha, run.beta, run.prob_best]),
+        seen=np.stack([run.trials, run.successes]),
         days_to_answer=run.days_to_answer,
     )
 
@@ -182,6 +186,7 @@ class _Found:
                 segment: reached(one.days_to_answer[place] for one in self.replications)
                 for place, segment in enumerate(first.segment_ids)
             },
+            learning=self._learning(),
             curves=self._curves(),
             allocation=self._allocation(),
             beliefs=self._beliefs(),
@@ -194,6 +199,11 @@ class _Found:
     def measure(self, name: str) -> Measured:
         """A number over replications."""
         return measured(self.values(name))
+
+    def _learning(self) -> dict[str, SegmentLearning]:
+        case, (trials, successes) = self.case, np.mean([one.seen for one in self.replications], axis=0)
+        days = (case.plan.end - case.plan.start) / DAY
+        return learning_outlook(case.strategy, case.campaign, trials, successes, days)
 
     def _curves(self) -> dict[str, Curve]:
         first = self.replications[0]

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import ConfigurationError
+from optimizer.scenarios.learning_outlook import SegmentLearning
 
 Kind = Literal["rehearsal", "replay", "evaluation"]
 
@@ -106,6 +107,7 @@ class Rehearsed:
         first_done: days until something was first done to the campaign, by action and subject, such as
             ``pause winback/ten-percent``.
         days_to_answer: until one variant was best with a probability of .9, by segment.
+        learning: what the audience can learn before the campaign ends, by segment.
         curves: by name, over days: reward, regret, spend, sends, price, paced_spend, pacing_target. The first four
             count from the beginning. What a replication does not know somewhere is left out there.
         allocation: share of each variant over days, by segment and variant.
@@ -122,6 +124,7 @@ class Rehearsed:
     by_variant: Mapping[str, Mapping[str, Measured]] = field(default_factory=dict)
     first_done: Mapping[str, Reached] = field(default_factory=dict)
     days_to_answer: Mapping[str, Reached] = field(default_factory=dict)
+    learning: Mapping[str, SegmentLearning] = field(default_factory=dict)
     curves: Mapping[str, Curve] = field(default_factory=dict)
     allocation: Mapping[str, Mapping[str, Curve]] = field(default_factory=dict)
     beliefs: Mapping[str, Mapping[str, Belief]] = field(default_factory=dict)

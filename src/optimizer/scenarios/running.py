@@ -18,6 +18,7 @@ from optimizer.scenarios.documents import PolicyEntry
 from optimizer.scenarios.fitted_worlds import fitted_world
 from optimizer.scenarios.histories import open_part
 from optimizer.scenarios.judgements import judgements
+from optimizer.scenarios.learning_outlook import refusal
 from optimizer.scenarios.names import segments_of, variants_of
 from optimizer.scenarios.reading import Guardrails, ScenarioRead
 from optimizer.scenarios.rehearsals import Case, rehearsals
@@ -63,6 +64,8 @@ def rehearse_scenario(read: ScenarioRead, workers: Workers, data: Path | None = 
             cases.append(Case(*names, guardrails.strategy, campaign, chooser, model, plan, document.seed))
     with read.at(("world",)):
         rehearsed, differences = rehearsals(cases, document.replications, workers)
+    refused = refusal(dict(rehearsed[0].learning))
+    notes += [] if refused is None else [refused]
     result = _result(read, "rehearsal", history, tuple(dict.fromkeys(notes)))
     return replace(result, rehearsed=rehearsed, differences=differences, days=(plan.end - plan.start) / DAY)
 

@@ -132,7 +132,8 @@ class Measures:
             **self._curves,
         )
         cells = list(journal.tallies.cells())
-        posterior = posterior_of(tactic, evidence_of(tactic, cells), self._at[-1])
+        evidence = evidence_of(tactic, cells)
+        posterior = posterior_of(tactic, evidence, self._at[-1])
         everything = np.ones(len(tactic.variants), np.bool_)
         return Run(
             segment_ids=tactic.rules.segment_ids,
@@ -155,6 +156,8 @@ class Measures:
             alpha=posterior.alpha,
             beta=posterior.beta,
             prob_best=np.array([posterior.prob_best(s, everything) for s in range(len(posterior.alpha))]),
+            trials=evidence.trials.sum(axis=-1),
+            successes=evidence.positives.sum(axis=-1),
             lift=self._lift(tactic, cells),
             days_to_answer=tuple(None if at is None else (at - self._at[0]) / DAY for at in self._answered_at),
             over_budget=self._over_budget,

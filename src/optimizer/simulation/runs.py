@@ -123,6 +123,7 @@ class Run:
         stages: instant at which each stage of the rollout began, as far as it came.
         alpha, beta: ``[S, A]``, the posterior at the end, once every outcome that counts has come.
         prob_best: ``[S, A]``, by that posterior.
+        trials, successes: ``[S, A]``, of the learning group.
         lift: None without holdouts or before either group has two trials.
         days_to_answer: days from the start until one variant of a segment was best with probability .9, for each of
             ``S``; None where that never was so.
@@ -149,6 +150,8 @@ class Run:
     alpha: NDArray[np.float64]
     beta: NDArray[np.float64]
     prob_best: NDArray[np.float64]
+    trials: NDArray[np.float64]
+    successes: NDArray[np.float64]
     lift: Lift | None
     days_to_answer: tuple[float | None, ...]
     over_budget: int

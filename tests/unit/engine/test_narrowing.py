@@ -309,6 +309,7 @@ NO_GUARDRAILS = {
         "accept_proxy",
         "why",
         "journey_stage",
+        "expects",
         "channel",
         "control",
         "segments",
