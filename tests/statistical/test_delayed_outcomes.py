@@ -35,9 +35,7 @@ def _lowest(differences: list[float]) -> float:
 
 
 @pytest.mark.slow
-def test_outcomes_three_days_late_cost_regret_because_the_arm_that_grows_looks_worse_than_it_is(
-    study: ModuleType,
-) -> None:
+def test_outcomes_three_days_late_cost_regret_and_the_arm_that_grows_looks_worse_than_others(study: ModuleType) -> None:
     at_once = _found(study, "scenario.yaml", "as-written", "as_written")
     late = _found(study, "scenario.yaml", "as-written", "three-days-late")
     assert _lowest([one.regret - other.regret for one, other in zip(late, at_once, strict=True)]) > 0.0

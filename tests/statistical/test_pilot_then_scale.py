@@ -26,30 +26,25 @@ def complaints(one: Rehearsed) -> float:
 
 
 @pytest.mark.slow
-def test_a_pilot_costs_reward_and_shows_the_bad_message_to_far_fewer(sells: dict[str, Rehearsed]) -> None:
-    """A tenth of the people for the days until the pause: two replications of some thousand sends differ by less."""
-    pilot, at_once = sells["pilot"], sells["as_written"]
-    assert pilot.measures["expected_reward"].mean < at_once.measures["expected_reward"].mean
-    assert pilot.by_variant["pushy"]["sends"].mean < 0.5 * at_once.by_variant["pushy"]["sends"].mean
-    longer = sells["pilot-of-ten-days"]
-    assert longer.measures["expected_reward"].mean < pilot.measures["expected_reward"].mean
+def test_a_pilot_costs_reward_and_a_longer_one_more(sells: dict[str, Rehearsed]) -> None:
+    earned = [sells[name].measures["expected_reward"].mean for name in ("as_written", "pilot", "pilot-of-ten-days")]
+    assert earned == sorted(earned, reverse=True)
+    assert earned[2] < 0.97 * earned[0]
 
 
 @pytest.mark.slow
-def test_what_is_held_grows_only_after_a_release_and_an_approval(sells: dict[str, Rehearsed]) -> None:
-    done = sells["pilot"].first_done
-    days = [done[f"{what} spring"].median for what in ("hold rollout", "release rollout", "advance rollout")]
-    known = [day for day in days if day is not None]
-    assert known == sorted(known)
-    assert len(known) == len(days)
-    assert known[0] + 1.0 <= known[1]
-    assert done["advance rollout spring"].share == 1.0
+def test_a_small_pilot_finds_the_bad_message_later(sells: dict[str, Rehearsed]) -> None:
+    days = [sells[name].first_done["pause spring/pushy"].median for name in ("as_written", "pilot")]
+    found = [day for day in days if day is not None]
+    assert len(found) == len(days)
+    assert found[0] < found[1]
+    assert sells["pilot"].first_done["advance rollout spring"].share == 1.0  # held or not, people let it go on
 
 
 @pytest.mark.slow
 def test_it_is_the_metric_that_spares_people_and_a_pilot_without_one_hardly_does(sells: dict[str, Rehearsed]) -> None:
     assert complaints(sells["as_written"]) < 0.4 * complaints(sells["at-once-no-metric"])
-    assert complaints(sells["pilot-no-metric"]) > 0.7 * complaints(sells["at-once-no-metric"])
+    assert complaints(sells["pilot-no-metric"]) > 0.6 * complaints(sells["at-once-no-metric"])
 
 
 @pytest.mark.slow

@@ -111,10 +111,10 @@ def test_thompson_sampling_beats_the_equal_split_and_late_also_test_then_send(
 ) -> None:
     """By three standard errors: above 0 at 3,000 recipients; ahead of a test of a half at 50,000, and above a half of
     the possible gain."""
-    names = ["Thompson", "test 50 %, then send"]
+    policies = {name: study.POLICIES[name] for name in ("Thompson", "test 50 %, then send")}
     sizes = (3_000, 50_000)
-    found = study.run(worlds[:100], [study.POLICIES[name] for name in names], sizes)
-    early, _, late, tested = study.gains(found, names, sizes)
+    found = study.run(worlds[:100], list(policies.values()), sizes)
+    early, _, late, tested = study.gains(found, policies, sizes)
     assert early["lift"] - 3 * early["lift_standard_error"] > 0
     assert early["share_of_possible"] + 3 * early["share_standard_error"] < 0.5
     assert late["share_of_possible"] - 3 * late["share_standard_error"] > 0.5
@@ -128,8 +128,7 @@ def test_worlds_and_the_record_agree_on_what_policies_gain(study: ModuleType, wo
     record = [study.World(world.index, world.test, None, world.prior) for world in enough]
     policies = {"Thompson": study.FLAT, "test 50 %": study.TestThenSend(0.5)}
     modelled, real = (
-        study.gains(study.run(them, list(policies.values()), (2_000,)), list(policies), (2_000,))
-        for them in (enough, record)
+        study.gains(study.run(them, list(policies.values()), (2_000,)), policies, (2_000,)) for them in (enough, record)
     )
     for world, counted in zip(modelled, real, strict=True):
         error = np.hypot(world["lift_standard_error"], counted["lift_standard_error"])

@@ -16,6 +16,7 @@ from optimizer.scenarios.result import Belief, Curve, Judged, Rehearsed, Replaye
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 _GREY = "#8a8a8a"
 _MOST_CURVES = len(COLOURS)
+_FAR = 3.0
 _RIDGE = 0.9  # height of a ridge, as a share of the distance to the next one
 
 
@@ -65,8 +66,11 @@ def curves_figure(curves: Mapping[str, Curve], x: str, y: str) -> go.Figure:
 
 def spend_figure(cases: Sequence[Rehearsed], currency: str) -> go.Figure:
     """Spend so far; where a budget is paced, beside what should have been spent."""
-    figure = curves_figure(_curves_of(cases, "spend"), "days", f"spend so far, {currency}")
+    spend = _curves_of(cases, "spend")
+    figure = curves_figure(spend, "days", f"spend so far, {currency}")
     for colour, (name, curve) in _coloured(_curves_of(cases, "pacing_target")):
+        if max(curve.mean) > _FAR * max(*spend[name].mean, 1e-9):
+            continue  # a budget nobody comes near would flatten what was spent
         style = {"color": colour, "dash": "dot", "width": 1.5}
         figure.add_scatter(x=curve.at, y=curve.mean, name=f"{name}: pacing target", mode="lines", line=style)
     return figure
@@ -74,7 +78,7 @@ def spend_figure(cases: Sequence[Rehearsed], currency: str) -> go.Figure:
 
 def allocation_figure(allocation: Mapping[str, Mapping[str, Curve]]) -> go.Figure:
     """Share of each variant over time, one panel for each segment."""
-    panels = _panels(list(allocation), shared_yaxes=True)
+    panels = _panels(list(allocation), n_columns=_COLUMNS)
     for place, of_segment in enumerate(allocation.values()):
         for colour, (variant, curve) in _coloured(of_segment):
             panels.add_scatter(
@@ -94,16 +98,13 @@ def allocation_figure(allocation: Mapping[str, Mapping[str, Curve]]) -> go.Figur
 
 def ridges_figure(beliefs: Mapping[str, Mapping[str, Belief]]) -> go.Figure:
     """Posterior densities of the success rates: a ridge for each variant, a panel for each segment."""
-    panels = _panels(list(beliefs), shared_yaxes=False)
-    for place, of_segment in enumerate(beliefs.values()):
-        row, col = place // _COLUMNS + 1, place % _COLUMNS + 1
+    panels = _panels(list(beliefs), n_columns=1)
+    for row, of_segment in enumerate(beliefs.values(), start=1):
         names = list(of_segment)
         for height, (colour, (name, belief)) in enumerate(_coloured(of_segment)):
             x, density = _density(belief)
-            shown = {"row": row, "col": col, "showlegend": False, "hoverinfo": "skip"}
-            panels.add_scatter(
-                x=x, y=np.full(len(x), height), mode="lines", line={"color": colour, "width": 0}, **shown
-            )
+            base = {"x": x, "y": np.full(len(x), height), "line": {"color": colour, "width": 0}, "mode": "lines"}
+            panels.add_scatter(**base, row=row, col=1, showlegend=False, hoverinfo="skip")
             panels.add_scatter(
                 x=x,
                 y=height + _RIDGE * density,
@@ -111,16 +112,18 @@ def ridges_figure(beliefs: Mapping[str, Mapping[str, Belief]]) -> go.Figure:
                 line={"color": colour, "width": 1.5},
                 fill="tonexty",
                 row=row,
-                col=col,
+                col=1,
                 showlegend=False,
                 name=name,
                 text=f"P(best) {belief.prob_best:.2f}",
                 hovertemplate=f"{name}<br>%{{x:.2%}}<br>%{{text}}<extra></extra>",
             )
         labels = [f"{name}  {of_segment[name].prob_best:.0%}" for name in names]
-        panels.update_yaxes(tickvals=list(range(len(names))), ticktext=labels, showgrid=False, row=row, col=col)
+        panels.update_yaxes(tickvals=list(range(len(names))), ticktext=labels, showgrid=False, row=row, col=1)
     panels.update_xaxes(tickformat=".1%")
-    return _finished(panels, "success rate (beside each variant: P(best))", "", height=_height(len(beliefs)))
+    n_ridges = sum(len(of_segment) for of_segment in beliefs.values())
+    height = 60 + 110 * len(beliefs) + 34 * n_ridges
+    return _finished(panels, "success rate (beside each variant: P(best))", "", height=height)
 
 
 def forest_figure(judged: Sequence[Judged], logged: float | None) -> go.Figure:
@@ -204,16 +207,15 @@ def _add_band(figure: go.Figure, curve: Curve, colour: str) -> None:
     )
 
 
-def _panels(titles: Sequence[str], *, shared_yaxes: bool) -> go.Figure:
-    n_columns = min(_COLUMNS, max(len(titles), 1))
-    n_rows = -(-max(len(titles), 1) // _COLUMNS)
+def _panels(titles: Sequence[str], n_columns: int) -> go.Figure:
+    n_rows = -(-len(titles) // n_columns)
     return make_subplots(
         rows=n_rows,
-        cols=n_columns,
+        cols=min(n_columns, len(titles)),
         subplot_titles=list(titles),
-        shared_yaxes=shared_yaxes,
-        horizontal_spacing=0.12 if not shared_yaxes else 0.05,
-        vertical_spacing=0.25 / n_rows,
+        shared_yaxes=n_columns > 1,
+        horizontal_spacing=0.05,
+        vertical_spacing=0.3 / n_rows,
     )
 
 
@@ -241,9 +243,10 @@ def _finished(figure: go.Figure, x: str, y: str, height: int = 380) -> go.Figure
     figure.update_layout(
         template="plotly_white",
         height=height,
-        margin={"l": 60, "r": 20, "t": 40, "b": 50},
+        margin={"l": 60, "r": 40, "t": 40, "b": 50},
+        modebar={"orientation": "v"},
         font={"family": "system-ui, sans-serif", "size": 13},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
+        legend={"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0},
         hovermode="closest",
     )
     figure.update_xaxes(title_text=x, zeroline=False)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta as beta_distribution
 
 from optimizer.domain.instants import DAY
+from optimizer.engine.tactic import compile_tactic
 from optimizer.scenarios.learning_outlook import SegmentLearning, learning_outlook
 from optimizer.scenarios.measuring import curve, measured, measured_counts, reached, relative, thinned
 from optimizer.scenarios.result import Belief, Curve, Difference, Measured, Rehearsed
@@ -227,6 +228,7 @@ class _Found:
         first = self.replications[0]
         alphas, betas, best = np.stack([one.beliefs for one in self.replications]).mean(axis=0)
         low, high = (np.asarray(beta_distribution.ppf(level, alphas, betas)) for level in BELIEVED)
+        meant = compile_tactic(self.case.strategy, self.case.campaign, 1, ()).limits.for_segment
         return {
             segment_id: {
                 variant_id: Belief(
@@ -238,6 +240,7 @@ class _Found:
                     prob_best=float(best[s, a]),
                 )
                 for a, variant_id in enumerate(first.variant_ids)
+                if meant[s, a]
             }
             for s, segment_id in enumerate(first.segment_ids)
         }

@@ -290,8 +290,8 @@ def versions() -> dict[str, str]:
 
 
 def result_bytes(result: Result) -> bytes:
-    """The result as JSON: sorted keys, floats as short as they can be and exact, None for what is not a number."""
-    text = json.dumps(_finite(asdict(result)), indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    """The result as JSON: keys in the order of the documents, floats as short as they can be and exact, None for what is not a number."""
+    text = json.dumps(_finite(asdict(result)), indent=1, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode()
 
 

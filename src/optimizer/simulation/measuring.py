@@ -134,7 +134,6 @@ class Measures:
         cells = list(journal.tallies.cells())
         evidence = evidence_of(tactic, cells)
         posterior = posterior_of(tactic, evidence, self._at[-1])
-        everything = np.ones(len(tactic.variants), np.bool_)
         return Run(
             segment_ids=tactic.rules.segment_ids,
             variant_ids=tactic.variant_ids,
@@ -155,7 +154,9 @@ class Measures:
             stages=tuple(event.at for event in self.events if event.action in {"begin rollout", "advance rollout"}),
             alpha=posterior.alpha,
             beta=posterior.beta,
-            prob_best=np.array([posterior.prob_best(s, everything) for s in range(len(posterior.alpha))]),
+            prob_best=np.array(
+                [posterior.prob_best(s, admitted) for s, admitted in enumerate(tactic.limits.for_segment)]
+            ),
             trials=evidence.trials.sum(axis=-1),
             successes=evidence.positives.sum(axis=-1),
             lift=self._lift(tactic, cells),

@@ -122,7 +122,7 @@ class Run:
         events: what guardrails did and people answered, in order.
         stages: instant at which each stage of the rollout began, as far as it came.
         alpha, beta: ``[S, A]``, the posterior at the end, once every outcome that counts has come.
-        prob_best: ``[S, A]``, by that posterior.
+        prob_best: ``[S, A]``, by that posterior, among the variants meant for the segment.
         trials, successes: ``[S, A]``, of the learning group.
         lift: None without holdouts or before either group has two trials.
         days_to_answer: days from the start until one variant of a segment was best with probability .9, for each of

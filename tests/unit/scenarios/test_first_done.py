@@ -1,17 +1,14 @@
 """What a rehearsal says of each variant, and of the days on which guardrails and people did something."""
 
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from optimizer.scenarios.reading import ScenarioRead
+from optimizer.scenarios.reading import checked_scenario
 from optimizer.scenarios.result import Rehearsed, Result
 from optimizer.scenarios.running import rehearse_scenario
 from optimizer.scenarios.spreading import Workers
-
-Reading = Callable[..., ScenarioRead]
 
 METRIC = "{outcome: unsubscribed, at_most: 0.05, confidence: 0.9, then: pause_variant}"
 CHANGES = (
@@ -33,18 +30,20 @@ IN_TURN = (
 )
 
 
-def found(reading: Reading, rehearse: str) -> Result:
-    read = reading(*CHANGES, ("rehearse: {for: P6D, step: P1D}", f"rehearse: {rehearse}"), folder=Path())
-    return rehearse_scenario(read, Workers())
+def found(small: str, rehearse: str) -> Result:
+    for old, new in (*CHANGES, ("rehearse: {for: P6D, step: P1D}", f"rehearse: {rehearse}")):
+        assert small.count(old) == 1
+        small = small.replace(old, new)
+    return rehearse_scenario(checked_scenario("small.yaml", small, Path()), Workers())
 
 
 def case(result: Result, policy: str, guardrails: str = "as_written") -> Rehearsed:
     return next(one for one in result.rehearsed if (one.policy, one.guardrails) == (policy, guardrails))
 
 
-@pytest.fixture
-def released(reading: Reading) -> Result:
-    return found(reading, "{for: P8D, step: PT6H, reaction: PT12H, release: P1D}")
+@pytest.fixture(scope="module")
+def released(small: str) -> Result:
+    return found(small, "{for: P8D, step: PT6H, reaction: PT12H, release: P1D}")
 
 
 def test_what_is_done_has_a_day_and_a_release_comes_a_while_after_the_hold(released: Result) -> None:
@@ -60,8 +59,8 @@ def test_what_is_done_has_a_day_and_a_release_comes_a_while_after_the_hold(relea
     assert set(at_once) == {"pause mail/offer"}
 
 
-def test_nobody_releases_unless_the_scenario_says_so(reading: Reading) -> None:
-    one = case(found(reading, "{for: P8D, step: PT6H, reaction: PT12H}"), "equal")
+def test_nobody_releases_unless_the_scenario_says_so(small: str) -> None:
+    one = case(found(small, "{for: P8D, step: PT6H, reaction: PT12H}"), "equal")
     assert one.first_done["hold rollout mail"].share == 1.0
     assert not {"release rollout mail", "advance rollout mail"} & set(one.first_done)
 
