@@ -9,7 +9,10 @@ that of the demo's eight orders and draws, and that of the rehearsals.
 What is not quite the same: a step of the rehearsal holds a third of a batch of the demo, which is what the demo accepts
 on average, but not every time (it accepts a Binomial number); and the demo draws real customers without replacement,
 where the world draws outcomes anew. So what a single run of the demo earns varies less (.0008) than what a rehearsal
-earns (.003); what the rehearsal's choices could expect to earn (.0015) is the sharper comparison.
+earns (.0035); what the rehearsal's choices could expect to earn (.002) is the sharper comparison.
+
+Measured once, visits a trial: over HTTP .18062 ± .00027 (8 seeds), 400 rehearsals .18045 ± .00011, 800 permutations of
+the offline replay .18057 ± .00005. Last share of the best mail: .9910, .9877 ± .0025, .9901 ± .0005.
 """
 
 from __future__ import annotations
