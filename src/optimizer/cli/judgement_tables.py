@@ -13,7 +13,7 @@ from optimizer.cli.rehearsal_tables import show_heading, show_notes
 from optimizer.cli.terminal import say
 
 if TYPE_CHECKING:
-    from optimizer.scenarios.result import Estimated, Judged, Result
+    from optimizer.scenarios.result import Estimated, Result
 
 _SHOWN = ("dr", "snips", "ips", "dm")  # the others differ from these where there is something to see: in the report
 _ROUNDING = 1e-12
@@ -26,22 +26,17 @@ def show_judgement(console: Console, result: Result) -> None:
     if result.history is not None and result.history.mean_reward is not None:
         say(console, f"mean reward of what was logged: {_number(result.history.mean_reward)}")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("policy", overflow="fold", min_width=14)
-    for name in ("estimator", "reward of a decision", "95 % interval", "lift over the log", "effective rows"):
+    table.add_column("policy, estimator", no_wrap=True)
+    for name in ("reward", "95 % interval", "more than the log, 95 %"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
     for one in result.judged:
-        names = dict.fromkeys(name for name in (one.headline, *_SHOWN) if name in one.estimates)
-        for place, name in enumerate(names):
-            first = place == 0
+        table.add_row(Text.assemble((one.policy, "bold"), " · ", (one.word, _STYLES[one.word])))
+        for name in dict.fromkeys(name for name in (one.headline, *_SHOWN) if name in one.estimates):
             table.add_row(
-                Text(one.policy if first else "", "bold"),
-                Text(name, "bold" if first else "dim"),
+                Text(f"  {name}", "" if name == one.headline else "dim"),
                 _value(one.estimates[name]),
                 _interval(one.estimates[name]),
                 _interval(one.lift[name], signed=True) if name in one.lift else "-",
-                _effective(one) if first else "",
-                Text(one.word, _STYLES[one.word]) if first else "",
             )
         table.add_section()
     console.print(table)
@@ -54,14 +49,10 @@ def show_judgement(console: Console, result: Result) -> None:
     show_notes(console, result)
 
 
-def _effective(one: Judged) -> str:
-    return f"{one.diagnostics['effective_sample_size']:,.0f} of {one.diagnostics['n']:,}"
-
-
 def _value(one: Estimated) -> str:
     if one.value is None:
         return "no number"
-    return _number(one.value) + ("" if one.standard_error is None else f" ± {_number(one.standard_error)}")
+    return _number(one.value)
 
 
 def _interval(one: Estimated, *, signed: bool = False) -> str:
@@ -70,8 +61,8 @@ def _interval(one: Estimated, *, signed: bool = False) -> str:
     if ends is None:
         return "-"
     low, high = (0.0 if abs(end) < _ROUNDING else end for end in ends)
-    return f"{low:+.4g} to {high:+.4g}" if signed else f"{_number(low)} to {_number(high)}"
+    return f"{low:+.3g} to {high:+.3g}" if signed else f"{_number(low)} to {_number(high)}"
 
 
 def _number(value: float) -> str:
-    return f"{value:.5g}"
+    return f"{value:.4g}"
