@@ -290,7 +290,7 @@ def versions() -> dict[str, str]:
 
 
 def result_bytes(result: Result) -> bytes:
-    """The result as JSON: keys in the order of the documents, floats as short as they can be and exact, None for what is not a number."""
+    """The result as JSON: keys in the documents' order, floats short yet exact, None for what is not a number."""
     text = json.dumps(_finite(asdict(result)), indent=1, ensure_ascii=False, allow_nan=False)
     return (text + "\n").encode()
 
