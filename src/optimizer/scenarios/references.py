@@ -55,6 +55,9 @@ def _policy_findings(
     source: Source, document: Scenario, policy: PolicyEntry, path: Path, campaign: Campaign | None
 ) -> Iterator[Finding]:
     variant_ids, segment_ids = _variant_ids(document, campaign), _segment_ids(document, campaign)
+    if policy.learning is not None and policy.learning.refresh is not None:
+        allowed = "no such key here: all policies learn alike often, as `rehearse.step` and `replay.refresh` say"
+        yield source.finding((*path, "learning", "refresh"), allowed, on_key=True)
     if policy.logged is not None or policy.learned is not None:
         if document.history is None:
             yield source.finding((*path, policy.kind), "a history beside it", on_key=True)

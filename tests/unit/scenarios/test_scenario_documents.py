@@ -43,6 +43,11 @@ def test_a_scenario_that_holds_its_documents_can_be_read(reading: Reading) -> No
         ("currency: USD", "currency: usd", "small.yaml:7:13: strategy.currency: found usd; allowed an ISO 4217"),
         ("serves: buy", "serves: bye", "small.yaml:19:13: campaigns[0].serves: found bye; allowed one of: buy"),
         ("always: offer", "always: ofer", "small.yaml:46:32: policies[2].always: found ofer; allowed one of: offer, "),
+        (
+            "learning: as_written",
+            "learning: {refresh: P1D}",
+            "small.yaml:44:33: policies[0].learning.refresh: found refresh; allowed no such key here",
+        ),
         ("name: equal", "name: learning", "small.yaml:45:12: policies[1].name: found learning; allowed each one once"),
         (
             "uniform: true}",
