@@ -95,6 +95,20 @@ class BetaPosterior:
             best[eligible] = prob_best(self.alpha[segment, eligible], self.beta[segment, eligible])
         return best
 
+    def prob_best_of(self, segments: NDArray[np.int64], eligible: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """The same of many segments at once.
+
+        Args:
+            segments: ``[M]``, indices on the first axis.
+            eligible: ``[M, A]``.
+
+        Returns:
+            Probabilities, ``[M, A]``.
+        """
+        if eligible.all():
+            return prob_best(self.alpha[segments], self.beta[segments])
+        return np.array([self.prob_best(int(s), of_one) for s, of_one in zip(segments, eligible, strict=True)])
+
     def prob_best_priced(
         self, segment: int, eligible: NDArray[np.bool_], price: float, costs: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], float]:

@@ -44,8 +44,8 @@ def prob_best(alpha: ArrayLike, beta: ArrayLike) -> Floats:
     1e-5 up to ``LARGEST``. Each row is scaled to sum to one, which removes the rounding of ``log B``: the
     factor it puts on an arm's density is in every term of the row once, through ``f`` or through ``F``.
 
-    Rows are computed one after another: a row's working set fits a processor's cache, memory does not grow
-    with the batch, and a result cannot depend on the neighbours of its row, not even in the last bit.
+    Rows are integrated one after another: a row's working set fits a processor's cache, and a result does not
+    depend on the neighbours of its row, not even in the last bit.
 
     Args:
         alpha: first Beta parameter (successes plus prior), shape ``[..., A]``.
@@ -62,9 +62,11 @@ def prob_best(alpha: ArrayLike, beta: ArrayLike) -> Floats:
     n_arms = alpha.shape[-1]
     if n_arms == 1:
         return np.ones_like(alpha)
-    rows = zip(alpha.reshape(-1, n_arms), beta.reshape(-1, n_arms), strict=True)
-    wins = [_wins(a, b) for a, b in rows]
-    return np.array([win / win.sum() for win in wins]).reshape(alpha.shape)
+    # What is computed arm by arm is computed for all rows together.
+    ends = tail_steps(alpha.ravel(), beta.ravel()).reshape(-1, n_arms, 2 * len(_STEPS) + 1)
+    rows = (alpha.reshape(-1, n_arms), beta.reshape(-1, n_arms))
+    wins = np.array([_wins(*row) for row in zip(*rows, ends, betaln(*rows), strict=True)]).reshape(-1, n_arms)
+    return (wins / wins.sum(axis=1, keepdims=True)).reshape(alpha.shape)
 
 
 def prob_best_above(alpha: ArrayLike, beta: ArrayLike, bar: float) -> tuple[Floats, float]:
@@ -88,7 +90,8 @@ def prob_best_above(alpha: ArrayLike, beta: ArrayLike, bar: float) -> tuple[Floa
     if bar >= 1.0:
         return np.zeros_like(alpha), 1.0
     above = float(np.log(bar) - np.log1p(-bar))
-    wins, none = _wins(alpha, beta, above), float(_distribution(alpha, beta, above).prod())
+    wins = _wins(alpha, beta, tail_steps(alpha, beta), betaln(alpha, beta), above)
+    none = float(_distribution(alpha, beta, above).prod())
     total = wins.sum() + none
     return wins / total, none / total
 
@@ -110,12 +113,12 @@ def beta_parameters(alpha: ArrayLike, beta: ArrayLike) -> tuple[Floats, Floats]:
     return first, second
 
 
-def _wins(alpha: Floats, beta: Floats, above: float = -np.inf) -> Floats:
+def _wins(alpha: Floats, beta: Floats, ends: Floats, log_norm: Floats, above: float = -np.inf) -> Floats:
     """P(best and above some log odds) of the arms of one row, ``[A]``, but for rounding and the ends left out.
 
-    Arrays inside are ``[A, panel, node]``.
+    Arrays inside are ``[A, panel, node]``; `ends` are those of `tail_steps`, `log_norm` is ``log B(alpha, beta)``.
     """
-    edges = _panel_edges(alpha, beta, above)
+    edges = _panel_edges(ends, above)
     if len(edges) == 0:
         return np.zeros_like(alpha)
     half = (edges[1:] - edges[:-1])[:, None] / 2
@@ -126,7 +129,7 @@ def _wins(alpha: Floats, beta: Floats, above: float = -np.inf) -> Floats:
     near = np.log1p(np.exp(-np.abs(x)))
     minus_logs = np.array([near - np.minimum(x, 0.0), near + np.maximum(x, 0.0)])
     log_density = np.array([-alpha, -beta]).T @ minus_logs.reshape(2, -1)
-    log_density -= betaln(alpha, beta)[:, None]
+    log_density -= log_norm[:, None]
     density = np.exp(log_density, out=log_density).reshape(shape)
     density *= half
 
@@ -176,13 +179,13 @@ def paced_edges(ends: Floats, low: float, high: float) -> Floats:
     return np.interp(np.arange(n_panels + 1) * (steps[-1] / n_panels), steps, grid)
 
 
-def _panel_edges(alpha: Floats, beta: Floats, above: float) -> Floats:
+def _panel_edges(ends: Floats, above: float) -> Floats:
     """Edges of the panels on the log-odds axis, increasing; none where no arm reaches above.
 
     But for about 2e-11 per arm, the largest rate lies between the largest of the arms' lower ends and the
     largest of their upper ends. The steps of the arm that reaches highest cover all of that range.
     """
-    ends = np.concatenate([tail_steps(alpha, beta), _LOGISTIC_STEPS])
+    ends = np.concatenate([ends, _LOGISTIC_STEPS])
     low, high = max(ends[:-1, 0].max(), above), ends[:-1, -1].max()
     return paced_edges(ends, low, high) if low < high else np.zeros(0)
 

@@ -78,6 +78,8 @@ class Learner:
         n_arms = menus.eligible.shape[1]
         self._sums = np.zeros((2 + len(penalties), n_lanes, n_segments, n_arms, len(self._buckets)))
         self._eligible = np.broadcast_to(menus.eligible, (n_lanes, *menus.eligible.shape))
+        # Row of the posterior of each lane and menu: lanes are segments of one posterior.
+        self._rows = (np.arange(n_lanes)[:, None] * n_segments + menus.segments).ravel()
 
     def allocation(self, now: Instant) -> Floats:
         """Probability with which each variant is drawn from each menu, after all that was learned, ``[L, M, A]``."""
@@ -88,10 +90,7 @@ class Learner:
         evidence = Evidence(self._buckets[:seen], sums[0], sums[1], sums[1], sums[1], sums[2:])
         prior = (self.policy.prior_successes, self.policy.prior_failures)
         posterior = beta_posterior(evidence, now, self.policy.half_life, *prior, self.penalties)
-        p_best = np.empty(self._eligible.shape)
-        for lane in range(n_lanes):
-            for menu, (segment, eligible) in enumerate(zip(self.menus.segments, self.menus.eligible, strict=True)):
-                p_best[lane, menu] = posterior.prob_best(lane * self.n_segments + segment, eligible)
+        p_best = posterior.prob_best_of(self._rows, self._eligible.reshape(-1, n_arms)).reshape(self._eligible.shape)
         return allocation(p_best, self._eligible, self.policy.floor, self.policy.cap)
 
     def learn(self, sums: Floats, at: Instant) -> None:
