@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from math import inf, isfinite
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +16,7 @@ from optimizer.evaluation.diagnostics import Diagnostics
 from optimizer.evaluation.evaluating import Estimate, Judgement, Partial, concluded, sums_of
 from optimizer.evaluation.fitted_models import reward_model
 from optimizer.evaluation.policy_learning import LearnedPolicy, best_by_model, best_by_segment
+from optimizer.evaluation.propensities import PropensityModel, propensity_model, with_estimated
 from optimizer.evaluation.reward_models import RewardModel
 from optimizer.evaluation.settings import BOUNDED, Settings
 from optimizer.evaluation.targets import Logged, SegmentShares, TargetPolicy
@@ -51,13 +54,30 @@ class _Unit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Chunks:
-    """The history in chunks, as often as it is asked for."""
+    """The history in chunks, as often as it is asked for.
+
+    Attributes:
+        size: rows of a chunk, at most.
+        propensities: what estimates them where the history has none; each row's by a model that never saw it.
+    """
 
     history: History
     size: int
+    propensities: PropensityModel | None = None
 
     def __iter__(self) -> Iterator[LoggedFeedback]:
-        return (chunk for chunk in self.history.chunks(self.size) if len(chunk))
+        first_row = 0
+        for chunk in self.history.chunks(self.size):
+            if len(chunk):
+                model = self.propensities
+                yield chunk if model is None else with_estimated(chunk, first_row, model).feedback
+                first_row += len(chunk)
+
+    def estimated(self, folds: int, seed: int) -> _Chunks:
+        """The same with propensities by segment and features, or by segment alone where there are none."""
+        has_features = any(chunk.feature_names for chunk in islice(self, 1))
+        kind: Literal["features", "segments"] = "features" if has_features else "segments"
+        return replace(self, propensities=propensity_model(self, kind, folds, seed))
 
 
 def judgements(
@@ -69,6 +89,8 @@ def judgements(
         ValueError: a policy names what the history does not have, or a setting does not fit it.
     """
     chunks = _Chunks(history, written.chunk_rows)
+    if history.mapping.propensity.estimate:
+        chunks = chunks.estimated(written.folds, seed)
     learned = {policy.name: _learned(policy, chunks, written, seed) for policy in policies}
     targets = {policy.name: _target(policy, history, learned[policy.name]) for policy in policies}
     questions = _questions(targets, learned, _settings(written, history, seed))
