@@ -75,7 +75,7 @@ def show_again(path: Path, *, json: bool) -> None:
 
     result = read_result(path)
     try:
-        written = report_of(result, path.parent)
+        written = (report_of(result, path.parent),)
     except OSError as error:
         fail(f"cannot write {error.filename}: {error.strerror}", CANNOT)
     _show(result, written, json=json)

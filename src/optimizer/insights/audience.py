@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from optimizer.domain.instants import DAY
+from optimizer.engine.tactic import Tactic
 from optimizer.insights.learning_time import RELATIVE_LIFT, detectable_lift, trials_to_best
 
 HORIZON_DAYS = 28.0  # of a campaign without an end: four weeks are as long as anybody waits
@@ -56,6 +58,14 @@ class Horizon:
     def learning_days(self) -> float:
         """Days whose trials have an answer before the end."""
         return max(self.days - self.window_days, 0.0)
+
+
+def horizon_of(tactic: Tactic, open_days: float = HORIZON_DAYS) -> Horizon:
+    """The horizon of a campaign: its period; where that is open, so many days, and outcomes are awaited anyway."""
+    starts, ends, window = tactic.limits.starts_at, tactic.limits.ends_at, tactic.reward_rule.window / DAY
+    days = open_days + window if starts is None or ends is None else (ends - starts) / DAY
+    expects = tactic.campaign.expects
+    return Horizon(days, window, RELATIVE_LIFT if expects is None else expects.lift)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.domain.instants import DAY
 from optimizer.engine.tactic import compile_tactic
-from optimizer.insights.audience import Advice, Audience, Horizon, is_hopeless, outlooks
+from optimizer.insights.audience import Advice, Audience, horizon_of, is_hopeless, outlooks
 from optimizer.strategy.documents import Campaign, Strategy
 
 Floats = NDArray[np.float64]
@@ -53,9 +52,6 @@ def learning_outlook(
         days: that the rehearsal lasted.
     """
     tactic = compile_tactic(strategy, campaign, 1, ())
-    starts, ends, window = tactic.limits.starts_at, tactic.limits.ends_at, tactic.reward_rule.window / DAY
-    length = days + window if starts is None or ends is None else (ends - starts) / DAY
-    lift = {} if campaign.expects is None else {"lift": campaign.expects.lift}
     n_variants = tactic.limits.for_segment.sum(axis=1)
     of_segment, won = trials.sum(axis=1), successes.sum(axis=1)
     audiences = [
@@ -67,7 +63,7 @@ def learning_outlook(
         )
         for s, segment_id in enumerate(tactic.rules.segment_ids)
     ]
-    found = outlooks(audiences, Horizon(length, window, **lift))
+    found = outlooks(audiences, horizon_of(tactic, days))
     return {
         one.segment_id: SegmentLearning(
             n_variants=audience.n_variants,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from plotly.offline import get_plotlyjs
 
 from optimizer.scenarios.figures import case_name, figures
 from optimizer.scenarios.result import Measured, Result
+from optimizer.scenarios.whole_files import write_whole
 
 _KINDS = {
     "rehearsal": "Rehearsal: a closed loop in a world",
@@ -45,13 +45,7 @@ def report_html(result: Result) -> str:
 
 def write_report(result: Result, path: Path) -> None:
     """Write the page, all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_text(report_html(result), encoding="utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, report_html(result).encode())
 
 
 @cache

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import ConfigurationError
 from optimizer.scenarios.learning_outlook import SegmentLearning
+from optimizer.scenarios.whole_files import write_whole
 
 Kind = Literal["rehearsal", "replay", "evaluation"]
 
@@ -297,13 +297,7 @@ def result_bytes(result: Result) -> bytes:
 
 def write_result(result: Result, path: Path) -> None:
     """Write the result, all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        draft.write_bytes(result_bytes(result))
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(path, result_bytes(result))
 
 
 def read_result(path: Path) -> Result:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from optimizer.scenarios.result import Result, write_result
@@ -22,13 +20,13 @@ def write_all(result: Result, folder: Path) -> tuple[Path, ...]:
     """Write the result and its report; the paths of what was written."""
     file = folder / RESULT_FILE
     write_result(result, file)
-    return (file, *report_of(result, folder))
+    return file, report_of(result, folder)
 
 
-def report_of(result: Result, folder: Path) -> tuple[Path, ...]:
-    """Write the report of a result; nothing while there is none to write."""
-    if find_spec("optimizer.scenarios.report") is None:
-        return ()
+def report_of(result: Result, folder: Path) -> Path:
+    """Write the report of a result; the path of what was written."""
+    from optimizer.scenarios.report import write_report  # noqa: PLC0415 - slow to import: it draws
+
     path = folder / REPORT_FILE
-    import_module("optimizer.scenarios.report").write_report(result, path)
-    return (path,)
+    write_report(result, path)
+    return path

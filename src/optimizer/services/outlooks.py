@@ -12,7 +12,7 @@ from optimizer.domain.reasons import Group
 from optimizer.domain.statistics import DECIDED, NOTHING, Cell, Sums, reward_metric
 from optimizer.engine.tactic import Tactic
 from optimizer.errors import Finding
-from optimizer.insights.audience import HORIZON_DAYS, Advice, Audience, Horizon, Outlook, is_hopeless, outlooks
+from optimizer.insights.audience import Advice, Audience, Outlook, horizon_of, is_hopeless, outlooks
 from optimizer.services.live import tactics_of
 from optimizer.storage.store import Ledger
 from optimizer.strategy.audience import Attribute
@@ -172,7 +172,7 @@ def _outlook(tactic: Tactic, traffic: _Traffic, rollout: float) -> list[SegmentO
         Audience(name, n, None if each is None else each * learning_share, rate)
         for name, n, each, rate in zip(names, counts, daily, traffic.rates, strict=True)
     ]
-    found = outlooks(audiences, _horizon(tactic))
+    found = outlooks(audiences, horizon_of(tactic))
     return [
         _row(
             tactic,
@@ -185,16 +185,6 @@ def _outlook(tactic: Tactic, traffic: _Traffic, rollout: float) -> list[SegmentO
         )
         for n, one in enumerate(found)
     ]
-
-
-def _horizon(tactic: Tactic) -> Horizon:
-    starts, ends, window = tactic.limits.starts_at, tactic.limits.ends_at, tactic.reward_rule.window / DAY
-    expects = tactic.campaign.expects
-    period = {} if starts is None or ends is None else {"days": (ends - starts) / DAY}
-    # Outcomes of a campaign without an end are awaited anyway.
-    period = period or {"days": HORIZON_DAYS + window}
-    lift = {} if expects is None else {"lift": expects.lift}
-    return Horizon(**period, window_days=window, **lift)
 
 
 def _row(

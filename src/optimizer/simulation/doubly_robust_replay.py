@@ -20,12 +20,14 @@ whole log's propensities instead of those seen so far: they say nothing about re
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.simulation.learner import Counts, Floats, Learner, Menus, menus_of
+from optimizer.simulation.permutations import Permutations
 from optimizer.simulation.replay_log import Course, curve_points, positives_of
 from optimizer.strategy.documents import ResolvedPolicy
 
@@ -58,7 +60,7 @@ class Acceptance:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class DoublyRobustReplayed:
+class DoublyRobustReplayed(Permutations):
     """``P`` permutations of one log under one policy. Two sets of permutations add.
 
     Attributes:
@@ -72,6 +74,8 @@ class DoublyRobustReplayed:
         allocation: ``[P, M, A]``, the allocation that was learned in the end, for each menu of the log.
     """
 
+    kept: ClassVar = ("accepted", "curve", "errors", "unseen", "chosen", "allocation")
+
     points: Counts
     accepted: Counts
     curve: Floats
@@ -80,35 +84,10 @@ class DoublyRobustReplayed:
     chosen: Counts
     allocation: Floats
 
-    def __len__(self) -> int:
-        """Number of permutations."""
-        return len(self.accepted)
-
-    def __add__(self, other: DoublyRobustReplayed) -> DoublyRobustReplayed:
-        """These permutations and then the other ones.
-
-        Raises:
-            ValueError: they are of different logs.
-        """
-        if not np.array_equal(self.points, other.points) or self.chosen.shape[1:] != other.chosen.shape[1:]:
-            raise ValueError("permutations: found those of another log; allowed those of one log")
-        names = ("accepted", "curve", "errors", "unseen", "chosen", "allocation")
-        return replace(self, **{name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names})
-
     @property
     def mean_rewards(self) -> Floats:
         """What a decision earns in each permutation, ``[P]``."""
         return self.curve[:, -1]
-
-    @property
-    def mean_reward(self) -> float:
-        """What a decision earns on average, over all permutations."""
-        return float(self.mean_rewards.mean())
-
-    @property
-    def standard_error(self) -> float:
-        """By how much `mean_reward` may be off by the chance of the permutations; nan of a single one."""
-        return float(self.mean_rewards.std(ddof=1) / len(self) ** 0.5) if len(self) > 1 else float("nan")
 
     @property
     def standard_error_of_one(self) -> float:

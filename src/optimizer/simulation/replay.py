@@ -21,12 +21,13 @@ A permutation costs what its refreshes cost, however many rows there are.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from optimizer.simulation.learner import Counts, Floats, Learner
+from optimizer.simulation.permutations import Permutations
 from optimizer.simulation.replay_log import ReplayLog, curve_points
 from optimizer.strategy.documents import ResolvedPolicy
 
@@ -35,7 +36,7 @@ _LANES = 20  # permutations that go together
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Replayed:
+class Replayed(Permutations):
     """``P`` permutations of one log under one policy. Two sets of permutations add.
 
     Attributes:
@@ -49,6 +50,8 @@ class Replayed:
         allocation: ``[P, M, A]``, the allocation that was learned in the end, for each of ``log.menus``.
     """
 
+    kept: ClassVar = ("accepted", "rewards", "squares", "chosen", "allocation")
+
     log: ReplayLog
     points: Counts
     accepted: Counts
@@ -57,39 +60,10 @@ class Replayed:
     chosen: Counts
     allocation: Floats
 
-    def __len__(self) -> int:
-        """Number of permutations."""
-        return len(self.accepted)
-
-    def __add__(self, other: Replayed) -> Replayed:
-        """These permutations and then the other ones.
-
-        Raises:
-            ValueError: they are of different logs.
-        """
-        if not np.array_equal(self.points, other.points) or self.chosen.shape[1:] != other.chosen.shape[1:]:
-            raise ValueError("permutations: found those of another log; allowed those of one log")
-        names = ("accepted", "rewards", "squares", "chosen", "allocation")
-        both: dict[str, Any] = {name: np.concatenate([getattr(self, name), getattr(other, name)]) for name in names}
-        return replace(self, **both)
-
     @property
     def mean_rewards(self) -> Floats:
         """Mean reward of each permutation's accepted decisions, ``[P]``; nan where there is none."""
         return self.curve[:, -1]
-
-    @property
-    def mean_reward(self) -> float:
-        """What a decision earns on average, over all permutations."""
-        return float(self.mean_rewards.mean())
-
-    @property
-    def standard_error(self) -> float:
-        """By how much `mean_reward` may be off by the chance of the permutations; nan of a single one.
-
-        They share one log: by how much another log might have differed is `standard_error_of_one`, or more.
-        """
-        return float(self.mean_rewards.std(ddof=1) / len(self) ** 0.5) if len(self) > 1 else float("nan")
 
     @property
     def standard_error_of_one(self) -> float:
