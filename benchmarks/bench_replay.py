@@ -19,7 +19,7 @@ import numpy as np
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.simulation.replay import replay
 from optimizer.simulation.replay_log import Course, batches_of_rows, replay_log
-from optimizer.strategy.documents import resolved_policy
+from optimizer.strategy.policy_settings import resolved_policy
 
 N_ROWS, N_ARMS, BATCH = 1_000_000, 10, 1_000
 PERMUTATIONS = 20  # go together; hundreds are usual

@@ -1,7 +1,8 @@
 """Late outcomes: what a policy loses that counts a decision as a trial without success until its outcome comes.
 
-``python run.py [REPLICATIONS] [JOBS]`` rehearses scenario.yaml, the same with other steps, and opened.yaml; it prints
-tables and writes result.json beside this file. The same number of replications gives the same file.
+``python run.py [REPLICATIONS] [JOBS]`` rehearses scenario.yaml, the same with other steps, opened.yaml and
+corrected.yaml; it prints tables and writes result.json beside this file. The same number of replications gives the same
+file. ``--only PART`` rehearses one part again and keeps the others as they are.
 """
 
 import json
@@ -9,6 +10,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,6 +149,22 @@ def table(found: Sequence[Found]) -> list[dict[str, object]]:
     return rows
 
 
+def part_of_ignored(found: Sequence[Found]) -> dict[str, list[float | None]]:
+    """Regret with late outcomes as a part of what ignoring the delay costs: ratio of means, and its standard error.
+
+    The error is that of the residuals of a ratio, paired by replication.
+    """
+    parts = {}
+    late = [one for one in found if one.outcomes != found[0].outcomes]
+    ignored = np.array([one.regret for one in late if one.policy == "ignored"])
+    for policy in dict.fromkeys(one.policy for one in late if one.policy != "ignored"):
+        regrets = np.array([one.regret for one in late if one.policy == policy])
+        ratio = regrets.mean() / ignored.mean()
+        error = measured((regrets - ratio * ignored) / ignored.mean()).standard_error
+        parts[policy] = [round(float(ratio), 3), None if error is None else round(error, 3)]
+    return parts
+
+
 def _mean(values: Sequence[float]) -> tuple[float, float | None]:
     found = measured(values)
     return found.mean, found.standard_error
@@ -179,6 +197,7 @@ def main() -> None:
     parser = ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("replications", nargs="?", type=int, default=20, help="of each case (%(default)s)")
     parser.add_argument("jobs", nargs="?", type=int, default=2, help="processes (%(default)s)")
+    parser.add_argument("--only", choices=("late", "opened", "steps", "corrected"), help="one part; the others stay")
     said = parser.parse_args()
     workers = Workers(said.jobs)
     late = cases("scenario.yaml")
@@ -188,13 +207,27 @@ def main() -> None:
         for case in late
         if step != case.plan.step and case.policy in CADENCE_OF
     ]
-    result: dict[str, object] = {"what": "regret of learning from late outcomes", "replications": said.replications}
-    for name, some in (("late", late), ("opened", cases("opened.yaml")), ("steps", other_steps)):
-        units = [(case, number) for case in some for number in range(said.replications)]
-        rows = table(list(workers.results(name, one_run, units, len(units))))
-        show(name, rows)
-        result[name] = rows
-        (FOLDER / "result.json").write_text(json.dumps(result | {"days": DAYS}, indent=1) + "\n")
+    path = FOLDER / "result.json"
+    result: dict[str, Any] = json.loads(path.read_text()) if said.only else {}
+    result |= {"what": "regret of learning from late outcomes", "days": DAYS}
+    parts = {
+        "late": late,
+        "opened": cases("opened.yaml"),
+        "steps": other_steps,
+        "corrected": cases("corrected.yaml"),
+    }
+    for name, some in parts.items():
+        if said.only in {None, name}:
+            units = [(case, number) for case in some for number in range(said.replications)]
+            found = list(workers.results(name, one_run, units, len(units)))
+            rows = table(found)
+            show(name, rows)
+            result[name] = rows
+            result.setdefault("replications", {})[name] = said.replications
+            if name == "corrected":
+                result["of_ignored"] = part_of_ignored(found)
+                print("regret as a part of that with `delay: ignored`:", result["of_ignored"])
+            path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 
@@ -27,6 +28,7 @@ REPLICATIONS = 20
 RESULT = Path(__file__).parent / "result.json"
 SETTLED = 0.03  # share of the period after which spend should be on its course
 FLOOR, CAP = 0.02, 1.0
+SHARING = partial(priced_allocation, floor=FLOOR, cap=CAP)
 
 Floats = NDArray[np.float64]
 
@@ -114,7 +116,7 @@ class Priced(Policy):
         costs = self.world.costs
 
         def spend_at(price: float) -> Floats:
-            return spend_per_decision(posterior, price, costs, self.everyone, FLOOR, CAP)
+            return spend_per_decision(posterior, price, costs, self.everyone, SHARING)
 
         self.pace = next_pace(self.pace, now, spent, decisions, self.period, spend_at, highest_price(costs))
         rows = [

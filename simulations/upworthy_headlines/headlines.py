@@ -12,6 +12,7 @@ from scipy.special import betaln
 
 from optimizer.evaluation.ratio_mismatch import ratio_mismatch
 from optimizer.history.counts import CountsMapping, read_counts
+from optimizer.policy.learned_prior import LearnedPrior, learned_prior
 
 SEED = 1
 # What is left to chance, each apart from the others, so that policies meet the same chance.
@@ -33,10 +34,14 @@ def chance(purpose: int, *place: int) -> np.random.Generator:
 
 @dataclass(frozen=True)
 class Test:
-    """What was counted: trials and clicks of each headline, ``[A]``, its arms in an order drawn by chance."""
+    """What was counted: trials and clicks of each headline, ``[A]``, its arms in an order drawn by chance.
+
+    `week` is that of the test, as the archive writes it: 201446.
+    """
 
     trials: Counts
     clicks: Counts
+    week: int
 
 
 def read_tests(data: Path) -> tuple[list[Test], dict[str, float]]:
@@ -66,7 +71,18 @@ def read_tests(data: Path) -> tuple[list[Test], dict[str, float]]:
         "usable_tests": len(usable),
         "usable_arms": int(n_arms[usable].sum()),
     }
-    return [Test(counts.trials[arms], counts.successes[arms]) for arms in shuffled], facts
+    weeks = {int(test): int(week[test]) for test in usable}
+    return [
+        Test(counts.trials[arms], counts.successes[arms], weeks[int(counts.tests[arms[0]])]) for arms in shuffled
+    ], facts
+
+
+def priors_without_week(tests: Sequence[Test]) -> dict[int, LearnedPrior]:
+    """What the product learns from the tests of all other weeks, for each week."""
+    arms = np.repeat([test.week for test in tests], [len(test.trials) for test in tests])
+    trials, clicks = (np.concatenate([getattr(t, name) for t in tests]) for name in ("trials", "clicks"))
+    weeks = sorted({test.week for test in tests})
+    return {week: learned_prior(trials[arms != week], clicks[arms != week]) for week in weeks}
 
 
 @dataclass(frozen=True)
@@ -74,7 +90,7 @@ class Archive:
     """What a half of the tests says about rates.
 
     Attributes:
-        alpha, beta: one Beta for all headlines, whatever their test; the learned prior of a policy.
+        alpha, beta: one Beta for all headlines, whatever their test.
         precision: how alike the headlines of one test are: ``rate ~ Beta(precision m, precision (1 - m))``.
         centre, spread: ``log m ~ Normal(centre, spread)`` over tests.
     """

@@ -28,6 +28,7 @@ from headlines import (
     Test,
     chance,
     fitted,
+    priors_without_week,
     read_tests,
 )
 
@@ -35,6 +36,7 @@ from optimizer.domain.evidence import Evidence
 from optimizer.policy.allocation import allocation
 from optimizer.policy.beta_bernoulli import beta_posterior
 from optimizer.policy.draw import draw
+from optimizer.policy.learned_prior import LearnedPrior
 
 TESTS, FEWER, REPEATS = 800, 300, 40
 RESULT = Path(__file__).parent / "result.json"
@@ -48,7 +50,7 @@ class World:
     index: int
     test: Test
     rates: Floats | None
-    prior: tuple[float, float]  # what a policy has learned from the other half
+    prior: tuple[float, float]  # what a policy has learned from the tests of all other weeks
 
     def clicked(self, length: int) -> Counts:
         """Clicks among the first 0, 1, 2 … sends of each headline, ``[A, length + 1]``."""
@@ -119,11 +121,11 @@ class TestThenSend:
 
 
 Policy = Thompson | TestThenSend
-FLAT = Thompson()
+FLAT, LEARNED = Thompson(), "Thompson, learned prior"
 POLICIES: dict[str, Policy] = {
     "Thompson": FLAT,
     "Thompson, floor .02": Thompson(floor=0.02),
-    "Thompson, learned prior": Thompson(learned=True),
+    LEARNED: Thompson(learned=True),
     "test 20 %, then send": TestThenSend(0.2),
     "test 50 %, then send": TestThenSend(0.5),
 }
@@ -207,11 +209,21 @@ def halves_check(tests: Sequence[Test], truths: dict[str, list[Floats]]) -> dict
     return {name: ratio(*np.array(pairs).T) for name, pairs in {"the record": real, **drawn}.items()}
 
 
+def spread_of(priors: Mapping[int, LearnedPrior]) -> dict[str, float]:
+    """How much the priors differ that leave out one week each: their least and largest parameters."""
+    found = np.array([(prior.successes, prior.failures) for prior in priors.values()])
+    names = ("weeks", "least_successes", "least_failures", "most_successes", "most_failures")
+    numbers = (len(found), *found.min(axis=0), *found.max(axis=0))
+    return {name: round(float(number), 3) for name, number in zip(names, numbers, strict=True)}
+
+
 def study(tests: Sequence[Test], n_tests: int, n_fewer: int, jobs: int) -> dict[str, object]:
     """All of the study but the archive's facts."""
     middle = len(tests) // 2
     archives = [fitted(tests[middle:]), fitted(tests[:middle])]  # each half is judged in the light of the other
     of_test = [archives[index >= middle] for index in range(len(tests))]
+    learned = priors_without_week(tests)
+    priors = [(learned[test.week].successes, learned[test.week].failures) for test in tests]
     # The sample takes tests of both halves in turn: their order is one of chance.
     sample = [index for pair in zip(range(middle), range(middle, len(tests)), strict=False) for index in pair][:n_tests]
 
@@ -221,10 +233,7 @@ def study(tests: Sequence[Test], n_tests: int, n_fewer: int, jobs: int) -> dict[
     )
 
     def worlds(indices: Sequence[int], rates: Sequence[Floats] | None) -> list[World]:
-        return [
-            World(i, tests[i], None if rates is None else rates[i], (of_test[i].alpha, of_test[i].beta))
-            for i in indices
-        ]
+        return [World(i, tests[i], None if rates is None else rates[i], priors[i]) for i in indices]
 
     rows = gains(run(worlds(sample, truths), list(POLICIES.values()), SIZES, jobs), POLICIES, SIZES)
     few = sample[:n_fewer]
@@ -241,8 +250,15 @@ def study(tests: Sequence[Test], n_tests: int, n_fewer: int, jobs: int) -> dict[
             replayed += [{"clicks_from": kind, **row} for row in found]
     return {
         "priors_fitted_on_the_other_half": [vars(archive) for archive in archives],
+        "learned_priors": spread_of(learned),
         "winner_of_one_half_of_the_record": halves_check(tests, {"two levels": truths, "one level": unrelated}),
         "gains": rows,
+        "learned_ahead_of_flat_prior": [
+            {"size": row["size"], "ahead": -float(str(row["first_policy_ahead"])), "standard_error": error}
+            for row in rows
+            for error in [row["first_policy_ahead_standard_error"]]
+            if row["policy"] == LEARNED
+        ],
         "reaches_half_of_the_possible": {name: reached(rows, name, 0.5) for name in POLICIES},
         "batches": gains(run(worlds(few, truths), list(batched.values()), some, jobs), batched, some),
         "record_without_a_model": replayed,
@@ -279,6 +295,8 @@ def main() -> None:
     found = study(tests, given.tests, min(FEWER, given.tests), given.jobs)
     for key in ("priors_fitted_on_the_other_half", "winner_of_one_half_of_the_record", "reaches_half_of_the_possible"):
         print(key, json.dumps(found[key], indent=2))
+    for row in found["learned_ahead_of_flat_prior"]:  # type: ignore[attr-defined]
+        print(f"learned ahead of flat at {row['size']:>6}: {100 * row['ahead']:.2f} ±{100 * row['standard_error']:.2f}")
     for key in ("gains", "batches", "record_without_a_model", "worlds_of_one_level"):
         show(key, found[key])  # type: ignore[arg-type]
     what = "headline tests: clicks over those of the equal split, of Thompson sampling and of testing a part first"

@@ -95,6 +95,7 @@ def test_plan_gives_machines_one_document(edited_shop: Path, run: Any) -> None:
     made = json.loads(run("plan", "-w", edited_shop, "--json", "--daily", "3000", "--rate", "0.02").out)
     assert list(made) == [
         "live_version", "new_version", "changes", "campaigns_touched", "awaiting_approval", "outlook", "hindsight",
+        "warm_starts",
         "warnings",
     ]  # fmt: skip
     assert (made["live_version"], made["new_version"], made["warnings"]) == (1, True, [])

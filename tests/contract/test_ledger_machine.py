@@ -27,6 +27,7 @@ from optimizer.domain.outcome import Outcome
 from optimizer.domain.reasons import Group, Reason
 from optimizer.domain.statistics import Tally
 from optimizer.engine.assessment import RewardRule, assess, contributions
+from optimizer.engine.machines import MachineRule
 
 KINDS = st.sampled_from(
     ["purchase", "purchase", "clicked", "opened", "delivered", "exposed", "withdrawn", "bounced", "refund"]
@@ -246,6 +247,7 @@ OUTCOMES = st.lists(
         occurred_at=MOMENTS,
         received_at=st.just(0),
         reverses=st.one_of(st.none(), EVENTS),
+        machine=st.booleans(),
     ),
     min_size=1,
     max_size=5,
@@ -256,9 +258,16 @@ RULES = st.builds(
     RewardRule,
     objective_id=st.just("o"),
     kind=st.sampled_from(["purchase", "clicked"]),
-    value=st.sampled_from(["first", "count"]),
+    value=st.sampled_from(["first", "count", "amount"]),
     window=st.sampled_from([HOUR, 7 * DAY]),
     counts_from=st.sampled_from(["decision", "delivered", "opened"]),
+    at_most=st.sampled_from([None, 10_000_000]),
+    machines=st.builds(
+        MachineRule,
+        kinds=st.just(("clicked", "opened")),
+        fastest=st.sampled_from([0, 60_000_000]),
+        honeypot=st.sampled_from([None, "refund"]),
+    ),
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,7 +16,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
+from optimizer.engine.beliefs import posterior_from
 from optimizer.errors import ConfigurationError
+from optimizer.policy.beta_bernoulli import BetaPosterior
 from optimizer.storage.store import Store
 
 MIGRATE = "import sys; from optimizer.storage.store import Store; s = Store(sys.argv[1]); s.migrate(); s.close()"
@@ -126,3 +129,34 @@ def test_a_new_sqlite_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None
         with ThreadPoolExecutor(8) as pool:
             for future in [pool.submit(connect) for _ in range(8)]:
                 future.result()
+
+
+def test_snapshots_of_the_first_release_believe_what_they_did(store: Store) -> None:
+    old = {
+        "strategy_version": 1,
+        "config_hash": "abc",
+        "segment_ids": ["a", "b"],
+        "variant_ids": ["x", "y", "z"],
+        "content_hashes": ["1", "2", "3"],
+        "alpha": [[1.1, 2.0, 3.0], [4.0, 5.0, 1e-3]],
+        "beta": [[9.0, 8.0, 7.0], [6.0, 5.0, 4.0]],
+        "trials": [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]],
+        "floor": 0.02,
+        "cap": 0.9,
+        "penalty": 25.0,
+        "price": None,
+        "costs": [[0.0] * 3] * 2,
+        "pace": None,
+    }
+    with store.engine.begin() as connection:
+        row = {"campaign_id": "c", "number": 1, "created_at": 5, "body": json.dumps(old).encode()}
+        connection.execute(sa.insert(SQLModel.metadata.tables["snapshots"]), row)
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0004'"))
+    store.migrate()
+    with store.reading() as ledger:
+        snapshot = ledger.snapshots.get("c:1")
+    assert snapshot is not None
+    posterior = posterior_from(snapshot.belief)
+    assert isinstance(posterior, BetaPosterior)
+    assert (posterior.alpha.tolist(), posterior.beta.tolist(), posterior.penalty) == (old["alpha"], old["beta"], 25.0)
+    assert (snapshot.floor, snapshot.cap, snapshot.trials.tolist()) == (0.02, 0.9, old["trials"])

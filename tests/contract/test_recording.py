@@ -227,7 +227,7 @@ def test_holdouts_and_their_outcomes_are_counted_apart(house: Any) -> None:
     house.recorded(held.decision_id)
     earned = {c.group: s for c, s in house.statistics().items() if c.metric == "reward:buy" and s[1]}
     assert earned == {"campaign_holdout": (1, 1, 1_000_000)}
-    assert house.learn().alpha.sum() == house.learn().alpha.size  # the prior alone
+    assert house.learn().belief.arrays["alpha"].sum() == house.learn().trials.size  # the prior alone
     assert house.verify().clean
 
 

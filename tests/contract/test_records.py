@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from optimizer.domain.belief import Belief
 from optimizer.domain.decision import Decision
 from optimizer.domain.outcome import Outcome
 from optimizer.domain.reasons import Block, Group, Reason
@@ -81,8 +82,7 @@ def a_snapshot(number: int = 1, alpha: list[list[float]] | None = None, **change
         segment_ids=tuple(f"s{n}" for n in range(values.shape[0])),
         variant_ids=tuple(f"v{n}" for n in range(values.shape[1])),
         content_hashes=tuple(f"h{n}" for n in range(values.shape[1])),
-        alpha=values,
-        beta=values + 1.0,
+        belief=Belief("beta_bernoulli", {"alpha": values, "beta": values + 1.0, "penalty": np.array(0.5)}),
         trials=values * 0.5,
         floor=0.02,
         cap=0.9,
@@ -294,16 +294,24 @@ def test_a_snapshot_comes_back_bit_for_bit(store: Store) -> None:
         finite,
     )
     def check(alpha: list[list[float]], bound: float) -> None:
-        snapshot = a_snapshot(next(numbers), alpha, floor=bound, cap=bound)
+        values = np.array(alpha)
+        of_arms = {"before": values, "elsewhere": -values}
+        bounds = {"top_two": bound, "minimum_trials": 7, "largest_change": bound}
+        snapshot = a_snapshot(next(numbers), alpha, floor=bound, cap=bound, **bounds, **of_arms)
         with store.writing() as ledger:
             assert ledger.snapshots.insert(snapshot)
         with store.reading() as ledger:
             found = ledger.snapshots.get(snapshot.snapshot_id)
         assert found is not None
         assert struct.pack("dd", found.floor, found.cap) == struct.pack("dd", bound, bound)
-        for name in ("alpha", "beta", "trials"):
-            assert getattr(found, name).tobytes() == getattr(snapshot, name).tobytes()
-            assert getattr(found, name).shape == getattr(snapshot, name).shape
+        assert {name: getattr(found, name) for name in bounds} == bounds
+        kept, written = (
+            {**one.belief.arrays, **{name: getattr(one, name) for name in ("trials", *of_arms)}}
+            for one in (found, snapshot)
+        )
+        for name, array in written.items():
+            assert kept[name].tobytes() == array.tobytes()
+            assert kept[name].shape == array.shape
 
     check()
 

@@ -27,6 +27,8 @@ rollout:
 """
 STOPPED_BY_A_METRIC = Controls(status=Status.STOPPED, alerted={"unsubscribed": "unsubscribed 14 of 1,200"}, held=True)
 
+LEARNING_ALARMED = Controls(status=Status.PAUSED, alerted={"silence": "no outcome", "change": "hello has changed"})
+
 
 @dataclass
 class Wheel:
@@ -75,6 +77,7 @@ WISHES: list[tuple[str, tuple[str, ...], Controls, dict[str, Any]]] = [
     ("stop", (), UNTOUCHED, {"status": Status.STOPPED}),
     ("stop", (), Controls(status=Status.PAUSED), {"status": Status.STOPPED}),
     ("resume", (), Controls(status=Status.PAUSED), {"status": Status.RUNNING}),
+    ("resume", (), LEARNING_ALARMED, {"status": Status.RUNNING, "alerted": {}}),  # metrics do not count afresh
     ("pause_variant", ("hello",), UNTOUCHED, {"paused": {"hello": "ann: because"}}),
     ("pin", ("hello",), UNTOUCHED, {"pinned": "hello"}),
     ("pin", ("hello",), Controls(pinned="ten-percent"), {"pinned": "hello"}),

@@ -14,7 +14,7 @@ from optimizer.demo.replay import batch_sizes
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.simulation.replay import Replayed, replay
 from optimizer.simulation.replay_log import Course, replay_log
-from optimizer.strategy.documents import PolicySettings, resolved_policy
+from optimizer.strategy.policy_settings import PolicySettings, resolved_policy
 
 RESULT = Path(__file__).parents[2] / "simulations" / "hillstrom_http" / "result.json"
 N_PERMUTATIONS = 80

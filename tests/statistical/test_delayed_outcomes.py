@@ -11,6 +11,7 @@ import pytest
 
 STUDY = Path(__file__).parents[2] / "simulations" / "delayed_outcomes" / "run.py"
 REPLICATIONS = range(100, 108)
+FEWER = range(100, 106)  # of the longer rehearsals
 AFTER_A_WEEK = 1  # place among the days that are looked at
 
 
@@ -24,9 +25,9 @@ def study() -> ModuleType:
     return module
 
 
-def _found(study: ModuleType, file: str, policy: str, outcomes: str) -> list[Any]:
+def _found(study: ModuleType, file: str, policy: str, outcomes: str, replications: range = REPLICATIONS) -> list[Any]:
     case = next(one for one in study.cases(file) if (one.policy, one.guardrails) == (policy, outcomes))
-    return [study.one_run((case, replication)) for replication in REPLICATIONS]
+    return [study.one_run((case, replication)) for replication in replications]
 
 
 def _lowest(differences: list[float]) -> float:
@@ -49,3 +50,19 @@ def test_counting_from_the_opening_takes_regret_away_where_the_opening_is_what_i
     from_decision = _found(study, "opened.yaml", "as-written", "from-decision")
     from_opening = _found(study, "opened.yaml", "as-written", "from-opening")
     assert _lowest([one.regret - other.regret for one, other in zip(from_decision, from_opening, strict=True)]) > 0.0
+
+
+@pytest.mark.slow
+def test_an_estimated_delay_takes_thirty_percent_of_the_regret_away(study: ModuleType) -> None:
+    ignored = _found(study, "corrected.yaml", "ignored", "three-days-late", FEWER)
+    estimated = _found(study, "corrected.yaml", "estimated", "three-days-late", FEWER)
+    assert _lowest([0.7 * one.regret - other.regret for one, other in zip(ignored, estimated, strict=True)]) > 0.0
+
+
+@pytest.mark.slow
+def test_an_estimated_delay_changes_nothing_where_outcomes_come_at_once(study: ModuleType) -> None:
+    ignored, estimated = (
+        _found(study, "corrected.yaml", policy, "as_written", FEWER[:1])[0] for policy in ("ignored", "estimated")
+    )
+    assert estimated.regret == ignored.regret
+    np.testing.assert_array_equal(estimated.best_share, ignored.best_share)

@@ -75,6 +75,26 @@ def test_the_readme_says_what_the_result_says() -> None:
         assert f"| {size:,} | {' | '.join(shares)} |" in readme
 
 
+def test_the_learned_prior_is_ahead_of_the_flat_one() -> None:
+    """By more than three standard errors at the sizes the readme names, and at no size behind."""
+    result, readme = json.loads((STUDY / "result.json").read_text()), (STUDY / "README.md").read_text()
+    ahead = {row["size"]: (row["ahead"], row["standard_error"]) for row in result["learned_ahead_of_flat_prior"]}
+    assert all(by > 0 for by, _ in ahead.values())
+    for size in (1_000, 3_000):
+        by, error = ahead[size]
+        assert by > 3 * error
+        assert f"{100 * by:.2f} ± {100 * error:.2f}" in readme
+
+
+def test_no_week_has_a_part_in_its_own_prior(archive: ModuleType) -> None:
+    odd = archive.Test(np.array([900, 900]), np.array([700, 500]), 201_402)
+    usual = [archive.Test(np.array([900, 900, 900]), np.array([9, 12, n]), 201_410 + n) for n in (5, 6, 7)]
+    found = archive.priors_without_week([odd, *usual])
+    assert set(found) == {201_402, 201_415, 201_416, 201_417}
+    assert found[201_402].mean < 0.02
+    assert found[201_415].mean > 0.1
+
+
 @pytest.mark.slow
 def test_the_spread_of_a_made_up_archive_is_found_again(archive: ModuleType) -> None:
     """400 tests of 4 headlines, 1,200 degrees of freedom: twice their relative error, sqrt(2 / 1,200), for the noise of
@@ -84,7 +104,9 @@ def test_the_spread_of_a_made_up_archive_is_found_again(archive: ModuleType) -> 
     made = []
     for mean in np.exp(rng.normal(centre, spread, n)):
         trials = rng.integers(2_500, 4_000, 4)
-        made.append(archive.Test(trials, rng.binomial(trials, rng.beta(precision * mean, precision * (1 - mean), 4))))
+        made.append(
+            archive.Test(trials, rng.binomial(trials, rng.beta(precision * mean, precision * (1 - mean), 4)), 201_440)
+        )
     found = archive.fitted(made)
     assert found.precision == pytest.approx(precision, rel=4 * 2 * (2 / 1_200) ** 0.5)
     assert found.centre == pytest.approx(centre, abs=4 * spread / n**0.5)
@@ -147,6 +169,6 @@ def test_what_a_test_comes_to_does_not_depend_on_the_tests_beside_it(study: Modu
 @pytest.mark.slow
 def test_everyone_is_sent_one_headline_whatever_the_policy(study: ModuleType, archive: ModuleType) -> None:
     """Where all headlines are alike, every policy has the clicks of the equal split."""
-    alike = study.World(0, archive.Test(np.full(3, 4_000), np.full(3, 80)), np.full(3, 0.02), (2.0, 98.0))
+    alike = study.World(0, archive.Test(np.full(3, 4_000), np.full(3, 80), 201_440), np.full(3, 0.02), (2.0, 98.0))
     found = study.clicks(alike, list(study.POLICIES.values()), (250, 1_003))
     assert found == pytest.approx(np.tile([5.0, 20.06], (len(study.POLICIES) + 2, 1)))

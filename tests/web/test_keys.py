@@ -52,6 +52,8 @@ ROUTES: list[tuple[str, str, Any, set[Scope]]] = [
     ("POST", "/v1/campaigns/winback/review", WHY, {Scope.MANAGE}),
     ("POST", "/v1/campaigns/winback/advance", WHY, {Scope.MANAGE}),
     ("GET", "/v1/audit", None, {Scope.ANALYSE, Scope.MANAGE}),
+    ("GET", "/v1/quarantine", None, {Scope.MANAGE}),
+    ("POST", "/v1/quarantine/retry", {"all": True}, {Scope.MANAGE}),
     ("GET", "/v1/suppressions/keys", None, {Scope.ANALYSE, Scope.MANAGE}),
     ("PUT", "/v1/suppressions/keys", WHY, {Scope.MANAGE}),
     ("DELETE", "/v1/suppressions/keys", WHY, {Scope.MANAGE}),

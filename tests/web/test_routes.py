@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from optimizer.web import answers, explanation_answers
+from optimizer.web.report_answers import ReportOut
 
 numbers = count(1)
 
@@ -229,7 +230,7 @@ def test_campaigns_are_listed_shown_and_reported(site: Any) -> None:
     for segment in allocation["segments"]:
         assert sum(segment["allocation"].values()) == pytest.approx(1.0)
     report = site.client.get("/v1/campaigns/winback/report").json()
-    answers.ReportOut.model_validate(report)
+    ReportOut.model_validate(report)
     assert report["objective"] == "buy"
 
 

@@ -61,6 +61,11 @@ def _show(found: Explanation) -> None:
     if decision.propensity is not None and decision.snapshot_id is not None:
         drawn = f"drawn with probability {percent(decision.propensity, 3)} at {found.u:.6f} of [0, 1)"
         say(out(), f"{drawn}, from snapshot {decision.snapshot_id}")
+    if elsewhere := [f"{v.elsewhere:,.0f} of {v.variant_id}" for v in found.variants if v.elsewhere]:
+        own = sum(variant.trials for variant in found.variants)
+        say(
+            out(), f"rests on {own:,.0f} trials in this segment, and on what counts as {', '.join(elsewhere)} elsewhere"
+        )
     if found.commitment is not None:
         used = found.commitment
         state = "withdrawn" if used.withdrawn else f"{used.settled / 1e6:,.4g} due, {used.reserved / 1e6:,.4g} reserved"

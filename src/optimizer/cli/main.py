@@ -16,11 +16,14 @@ from optimizer.cli import (
     keys,
     ledger,
     plan,
+    quarantine,
+    rank,
     report,
     serve,
     simulate,
     steering,
     suppressions,
+    warm_start,
 )
 from optimizer.cli.terminal import Commands, examples
 
@@ -61,8 +64,8 @@ def _root(
     pass
 
 
-_MODULES = (documents, simulate, evaluate, plan, serve, report, explain, steering, suppressions, audit, keys, ledger)
-for _module in (*_MODULES, demo):
+_FOR_PEOPLE = (report, explain, rank, steering, suppressions, quarantine, audit, keys, ledger)
+for _module in (documents, simulate, evaluate, warm_start, plan, serve, *_FOR_PEOPLE, demo):
     _module.add_to(app)
 
 

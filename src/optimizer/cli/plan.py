@@ -85,6 +85,7 @@ def _as_json(made: Plan) -> dict[str, Any]:
         ],
         "outlook": [asdict(row) for row in made.outlook],
         "hindsight": [asdict(one) for one in made.hindsight],
+        "warm_starts": list(made.warm_starts),
         "warnings": list(made.warnings),
     }
 
@@ -106,6 +107,8 @@ def _show(console: Console, made: Plan, currency: str) -> None:
     _show_outlook(console, made.outlook)
     show_hindsight(console, made.hindsight, currency)
     _show_awaiting(console, made)
+    for said in made.warm_starts:
+        say(console, said)
     for warning in made.warnings:
         say(console, f"warning: {warning}", "bold yellow")
     if made.is_new_version:

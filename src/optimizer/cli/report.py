@@ -6,18 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from optimizer.cli.axis import Axis, percent
+from optimizer.cli.axis import percent
 from optimizer.cli.opening import opened
+from optimizer.cli.report_tables import at_maturity, difference, segment_table, style_of
 from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, emit, examples, out, say
 
 if TYPE_CHECKING:
     from optimizer.services.budgets import BudgetLine
-    from optimizer.services.summaries import CampaignReport, Rate, SegmentReport
+    from optimizer.services.reporting import CampaignReport
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,6 +44,8 @@ def report(
 ) -> None:
     """Show what campaigns did and learned: per segment, each variant's share, trials and rate, beside the holdout.
 
+    Raw rates mix what was sent with when it was sent; the last column compares day by day, with a 95 % interval.
+
     Of a scenario's result.json: show what `optimizer simulate` or `optimizer evaluate` found.
     """
     if campaign is not None and campaign.endswith(".json"):
@@ -53,14 +54,14 @@ def report(
         show_again(Path(campaign), json=json)
         return
     from optimizer.deployment import now
-    from optimizer.services import summaries
+    from optimizer.services import reporting
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         loaded = deployment.live.at(ledger)
         names = [campaign] if campaign else list(loaded.tactics)
-        reports = [summaries.report(ledger, deployment.live, name, now()) for name in names]
+        reports = [reporting.report(ledger, deployment.live, name, now()) for name in names]
     if json:
-        from optimizer.web.rendering import report_json
+        from optimizer.web.report_answers import report_json
 
         emit({"reports": [report_json(one) for one in reports]})
         return
@@ -92,13 +93,18 @@ def _show(console: Console, report: CampaignReport) -> None:
         say(console, f"budget of {_budget(line)}", "red" if line.exhausted else "")
     if campaign.awaiting_approval:
         say(console, f"awaiting approval: {', '.join(campaign.awaiting_approval)}", "yellow")
-    rates = (rate for s in report.segments for rate in (*(v.rate for v in s.variants), s.holdout) if rate.trials)
-    names = max(map(len, campaign.variants))
-    reasons = max((len(v.removed_by or "") for s in report.segments for v in s.variants), default=0)
-    axis_width = min(max(console.width - names - reasons - 60, 10), 40)
-    axis = Axis.over((rate.high for rate in rates), zero=True, width=axis_width)
+    style = style_of(report, console.width)
     for segment in report.segments:
-        console.print(_segment_table(segment, axis))
+        console.print(segment_table(segment, style))
+        for note in segment.notes:
+            say(console, note, "yellow")
+        if told := [f"{v.elsewhere:,.0f} of {v.variant_id}" for v in segment.variants if v.elsewhere]:
+            say(console, f"believed from trials elsewhere, too, that count as {', '.join(told)}", "dim")
+        late = at_maturity(segment)
+        if late is not None:
+            say(console, late, "dim")
+    if report.lift is not None:
+        say(console, f"learning group against the holdout, by segment and day, 95 %: {difference(report.lift, style)}")
     outcomes = ", ".join(f"{n:,} {kind}" for kind, n in report.outcomes.items())
     say(console, f"outcomes in time: {outcomes or 'none yet'}")
 
@@ -113,39 +119,3 @@ def _budget(line: BudgetLine) -> str:
     if limit.sends is not None:
         parts.append(f"{used.sends:,} of {limit.sends:,} sends")
     return f"{line.key.scope.replace(':', ' ')}, {line.key.period}: {', '.join(parts)} in use"
-
-
-def _segment_table(segment: SegmentReport, axis: Axis) -> Table:
-    title = Text.assemble("segment ", (segment.segment_id, "bold"))
-    table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    table.add_column("variant", overflow="fold")
-    for name in ("share", "P(best)", "successes"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column(str(axis), no_wrap=True)
-    table.add_column("rate in %, 95 %", no_wrap=True)
-    for variant in segment.variants:
-        successes, bar, rate = _rate_cells(variant.rate, axis)
-        if variant.removed_by is None:
-            shares = percent(variant.allocation), percent(variant.p_best)
-            table.add_row(Text(variant.variant_id), *shares, successes, bar, rate)
-        else:
-            reason = variant.removed_by.replace("_", " ")
-            table.add_row(Text(variant.variant_id, "dim"), "-", "-", successes, bar, f"{rate} · {reason}")
-    if segment.withheld >= 0.0005:  # else it would be shown as nothing
-        table.add_row(Text("withheld", "dim"), percent(segment.withheld), "", "", "", "kept for better contacts")
-    table.add_section()
-    table.add_row(Text("all of them", "dim"), "", "", *_rate_cells(segment.learning, axis))
-    table.add_row(Text("holdout", "dim"), "", "", *_rate_cells(segment.holdout, axis))
-    return table
-
-
-def _rate_cells(rate: Rate, axis: Axis) -> tuple[str, str, str]:
-    if rate.rate is None:
-        return "0 of 0", "", "no trials yet"
-    digits = 1 if rate.high >= 0.1 else 2
-    point, low, high = (f"{100 * value:.{digits}f}" for value in (rate.rate, rate.low, rate.high))
-    return (
-        f"{rate.positives:,} of {rate.trials:,}",
-        axis.bar(rate.low, rate.rate, rate.high),
-        f"[bold]{point}[/bold] ({low} to {high})",
-    )

@@ -181,6 +181,12 @@ def _show(console: Console, found: Standing) -> None:
         table.add_row("paused", Text(f"{variant}: {why}"))
     for sentence in found.alerts.values():
         table.add_row("alarm", Text(sentence, "red"))
+    if found.silent_since is not None:
+        from optimizer.domain.instants import moment
+
+        table.add_row(
+            "learning", Text(f"frozen: no outcomes since {moment(found.silent_since):%Y-%m-%d %H:%M} UTC", "red")
+        )
     if found.rollout is not None:
         table.add_row("rollout", Text(_rollout(found.rollout)))
     if found.review is not None:

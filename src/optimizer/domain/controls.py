@@ -16,6 +16,23 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Hearing:
+    """What refreshes have noticed of the outcomes of a campaign, so that a silence is known when it begins.
+
+    Attributes:
+        outcomes: how many outcomes its statistics counted when that number last changed.
+        at: the refresh that noticed it; the first refresh after something was sent where none has come yet.
+        looked_at: the refresh that last asked whether the silence since then is too long.
+        usual: outcomes that seemed to be missing when the longest silence of late ended by itself.
+    """
+
+    outcomes: int
+    at: Instant
+    looked_at: Instant
+    usual: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Controls:
     """Everything decided by hand, or by a guardrail metric, about one campaign.
 
@@ -30,7 +47,11 @@ class Controls:
         reviewed_at: when a person last looked; None before the campaign was first in force.
         watched_since: guardrail metrics count decisions after this instant, by variant id, "" for the campaign,
             ``outcome/<kind>`` for an alarm somebody has answered; set when a person resumes what a metric had stopped.
-        alerted: metrics that have raised an alarm nobody has answered yet: outcome kind to sentence.
+        alerted: alarms nobody has answered yet: outcome kind, or what alarms about the learning, to sentence.
+        silent_since: since when no outcome has come though many should have: learning is frozen meanwhile.
+        lasting: alarms about the learning whose reason has not gone away, answered or not, by when they were raised.
+        hearing: what was heard of its decisions; None before anything was sent. Like `lasting` it decides nothing by
+            itself, so controls that differ in these alone are equal.
     """
 
     status: Status = Status.RUNNING
@@ -43,6 +64,14 @@ class Controls:
     reviewed_at: Instant | None = None
     watched_since: Mapping[str, Instant] = field(default_factory=dict)
     alerted: Mapping[str, str] = field(default_factory=dict)
+    silent_since: Instant | None = None
+    lasting: Mapping[str, Instant] = field(default_factory=dict, compare=False)
+    hearing: Hearing | None = field(default=None, compare=False)
+
+    @property
+    def noticed(self) -> tuple[object, ...]:
+        """What decides nothing by itself but has to be remembered."""
+        return dict(self.lasting), self.hearing
 
 
 UNTOUCHED = Controls()

@@ -32,6 +32,7 @@ class Decision:
         time_zone: IANA zone of the recipient the hours were judged in; None when unknown.
         consent: whether the recipient agreed to the campaign's channel; None when nobody said.
         rollout_share: share of the audience that took part when it was made.
+        actor: the person who chose the variant for this recipient, as the caller named them; None when nobody did.
     """
 
     decision_id: str
@@ -55,3 +56,4 @@ class Decision:
     time_zone: str | None = None
     consent: bool | None = None
     rollout_share: float = 1.0
+    actor: str | None = None

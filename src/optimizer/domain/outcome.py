@@ -25,6 +25,7 @@ class Outcome:
         occurred_at: when it happened, as the reporter says.
         received_at: when we heard of it.
         reverses: event id of an outcome that this one undoes (a refund, a mistaken report); in any order.
+        machine: the reporter says that no person did it: a mail scanner, a privacy proxy, a robot.
     """
 
     event_id: str
@@ -35,6 +36,7 @@ class Outcome:
     occurred_at: Instant
     received_at: Instant
     reverses: str | None = None
+    machine: bool = False
 
 
 class Receipt(StrEnum):

@@ -10,7 +10,7 @@ class Group(StrEnum):
     CAMPAIGN_HOLDOUT = "campaign_holdout"
     STRATEGY_HOLDOUT = "strategy_holdout"
     OUTSIDE_ROLLOUT = "outside_rollout"  # the rollout has not reached the recipient: control, until it does
-    CHOSEN_BY_PEOPLE = "chosen_by_people"  # a person pinned the variant: nothing was drawn
+    CHOSEN_BY_PEOPLE = "chosen_by_people"  # a person pinned the variant, or chose it for the recipient: no draw
 
 
 HOLDOUTS = frozenset({Group.CAMPAIGN_HOLDOUT, Group.STRATEGY_HOLDOUT})
@@ -29,6 +29,7 @@ class Block(StrEnum):
     CONTACT_POLICY = "contact_policy"
     UNKNOWN_TIME_ZONE = "unknown_time_zone"
     QUIET_HOURS = "quiet_hours"
+    RETIRED = "retired"  # the documents keep its words and say that it is no longer sent
     NOT_APPROVED = "not_approved"
     VARIANT_PAUSED = "variant_paused"
     NOT_FOR_SEGMENT = "targeting_not_for_segment"
@@ -38,6 +39,7 @@ class Block(StrEnum):
     SENDS_EXHAUSTED = "sends_exhausted"
     BUDGET_EXHAUSTED = "budget_exhausted"
     NOT_PINNED = "not_pinned"  # a person pinned another one
+    NOT_CHOSEN = "not_chosen"  # a person chose another one for this recipient
 
 
 class Reason(StrEnum):
@@ -50,7 +52,8 @@ class Reason(StrEnum):
     EXPLORE = "explore"  # another one has
     HOLDOUT = "holdout"  # the recipient is kept on control
     OUTSIDE_ROLLOUT = "outside_rollout"  # the rollout has not reached the recipient, who gets control until it does
-    PINNED = "pinned"  # a person chose
+    PINNED = "pinned"  # a person chose for everyone
+    CHOSEN_BY_HUMAN = "chosen_by_human"  # a person chose for this recipient
     WITHHELD = "withheld"  # scarce budget is kept for contacts that are worth more
     OUTSIDE_AUDIENCE = "outside_audience"  # no segment matches and `everyone_else: exclude`
     NOTHING_ELIGIBLE = "no_eligible_variant"  # every variant was removed; `explain` says by which rule

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.domain.belief import Belief
 from optimizer.domain.instants import Instant
 
 
@@ -23,14 +24,15 @@ class Snapshot:
         segment_ids: ``[S]``.
         variant_ids: ``[A]``.
         content_hashes: ``[A]``.
-        alpha, beta: Beta posterior of each variant's success rate, ``[S, A]``.
-        trials: exposed decisions the posterior rests on, ``[S, A]``.
-        floor, cap: bounds on every allocation.
-        penalty: the most that penalties can take off one reward; the posterior is that of ``(reward + penalty) / (1 +
-            penalty)``.
+        belief: what the model makes of the evidence; posteriors are computed from it.
+        trials: exposed decisions of the campaign it rests on, ``[S, A]``.
+        floor, cap, top_two, minimum_trials, largest_change: bounds on every allocation; see `policy.exploration`.
         price: what a unit of the budget costs in reward; None where no budget is paced.
         costs: ``[S, A]``, expected cost of each variant, in units of currency or in sends, as the budget counts.
         pace: how the price came about, as the policy keeps it from one snapshot to the next; None without a price.
+        elsewhere: ``[S, A]``, trials made elsewhere that it rests on too, as many as they count for; empty where none.
+        before: ``[S, A]``, shares of what was sent in force until this snapshot, which no share moves far from; zeros
+            where there were none, and empty where nothing limits how far shares move.
     """
 
     campaign_id: str
@@ -41,15 +43,18 @@ class Snapshot:
     segment_ids: tuple[str, ...]
     variant_ids: tuple[str, ...]
     content_hashes: tuple[str, ...]
-    alpha: NDArray[np.float64]
-    beta: NDArray[np.float64]
+    belief: Belief
     trials: NDArray[np.float64]
     floor: float
     cap: float
-    penalty: float = 0.0
     price: float | None = None
     costs: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
     pace: Mapping[str, Any] | None = None
+    top_two: float = 1.0
+    minimum_trials: int = 0
+    largest_change: float = 1.0
+    before: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    elsewhere: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
 
     @property
     def snapshot_id(self) -> str:

@@ -22,9 +22,24 @@ def penalty_metric(objective_id: str, kind: str) -> str:
     return f"penalty:{objective_id}:{kind}"
 
 
+def amount_metric(objective_id: str) -> str:
+    """Name of the metric that sums the logarithms of the amounts one objective was rewarded with."""
+    return f"amount:{objective_id}"
+
+
+def delay_metric(objective_id: str, delay_bin: int) -> str:
+    """Name of the metric that counts the rewarded trials whose reward came after so long; see `domain.delays`."""
+    return f"delay:{objective_id}:{delay_bin}"
+
+
 def outcome_metric(kind: str) -> str:
-    """Name of the metric that sums the outcomes of one kind."""
+    """Name of the metric that sums the outcomes of one kind that people caused."""
     return f"outcome:{kind}"
+
+
+def machine_metric(kind: str) -> str:
+    """Name of the metric that sums the outcomes of one kind that machines caused."""
+    return f"machine:{kind}"
 
 
 class Cell(NamedTuple):
@@ -43,10 +58,10 @@ class Sums(NamedTuple):
     """What is summed in a cell: integers, hence exact in any order.
 
     Attributes:
-        n: decisions (metric ``decided``), trials (``reward:…``), penalised trials or outcomes (``outcome:…``).
-        positives: trials on which the rewarded outcome came, or decisions with at least one such outcome.
-        total: sum of rewards or values, micro-units.
-        squares: sum of squared rewards, millionths of a squared unit; zero for other metrics.
+        n: decisions (metric ``decided``), trials (``reward:…``), penalised or rewarded trials, or outcomes.
+        positives: trials that earned something, or decisions with at least one such outcome.
+        total: sum of rewards or values, micro-units; of logarithms, millionths (``amount:…``).
+        squares: sum of squared rewards or logarithms, millionths; zero for other metrics.
     """
 
     n: int

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from optimizer.domain.decision import Attributes
 from optimizer.domain.instants import Instant
 from optimizer.domain.reasons import Block, Group, Reason
-from optimizer.engine.allocations import Allocations
+from optimizer.engine.allocations import VECTORISE_FROM, Allocations
 from optimizer.engine.supplies import Room
 from optimizer.engine.tactic import Tactic
 from optimizer.guardrails.eligibility import BLOCKS, CODES, ELIGIBLE, Circumstances, blocked, blocks
@@ -20,13 +20,13 @@ from optimizer.guardrails.groups import GROUPS, LEARNING, Places, groups
 from optimizer.guardrails.hours import next_open
 from optimizer.policy.draw import draw
 
-# Below this many contacts, walking the compiled rules is faster than building columns.
-VECTORISE_FROM = 32
 NO_ARM = -1
 REASONS: tuple[Reason, ...] = tuple(Reason)
 _OUTSIDE_ROLLOUT, _CHOSEN_BY_PEOPLE = GROUPS.index(Group.OUTSIDE_ROLLOUT), GROUPS.index(Group.CHOSEN_BY_PEOPLE)
 _EXPLOIT, _EXPLORE, _WITHHELD = map(REASONS.index, (Reason.EXPLOIT, Reason.EXPLORE, Reason.WITHHELD))
-_HOLDOUT, _NOT_REACHED, _PINNED = map(REASONS.index, (Reason.HOLDOUT, Reason.OUTSIDE_ROLLOUT, Reason.PINNED))
+_HOLDOUT, _NOT_REACHED = map(REASONS.index, (Reason.HOLDOUT, Reason.OUTSIDE_ROLLOUT))
+_PINNED, _CHOSEN_BY_HUMAN = map(REASONS.index, (Reason.PINNED, Reason.CHOSEN_BY_HUMAN))
+_BY_PEOPLE = (CODES[Block.NOT_PINNED], CODES[Block.NOT_CHOSEN])
 _OUTSIDE_AUDIENCE, _NOTHING_ELIGIBLE = map(REASONS.index, (Reason.OUTSIDE_AUDIENCE, Reason.NOTHING_ELIGIBLE))
 _NOT_FOR_WANT_OF_VARIANTS = frozenset({Reason.HOLDOUT, Reason.OUTSIDE_ROLLOUT, Reason.OUTSIDE_AUDIENCE})
 _PLACE_OF = {reason.value: place for place, reason in enumerate(REASONS)}
@@ -48,6 +48,7 @@ class Contacts:
         zones: time zone of each, None where unknown.
         u: ``[N]`` in [0, 1), the hash each draw is made with.
         places: hashes that place each in a holdout, or in the rollout, or not.
+        wishes: ``[N]``, arm that a person has chosen for each; `NO_ARM` where the policy is to draw. None: nobody has.
     """
 
     recipient_keys: Sequence[str]
@@ -58,6 +59,7 @@ class Contacts:
     zones: Sequence[ZoneInfo | None]
     u: NDArray[np.float64]
     places: Places
+    wishes: NDArray[np.int64] | None = None
 
     def part(self, start: int, end: int) -> Contacts:
         """Those from `start` up to, and without, `end`."""
@@ -72,6 +74,7 @@ class Contacts:
             self.zones[here],
             self.u[here],
             places,
+            None if self.wishes is None else self.wishes[here],
         )
 
 
@@ -87,6 +90,20 @@ class Choice:
     drawn: bool = False
     blocked: Mapping[str, Block] = field(default_factory=dict)
     retry_at: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Standing:
+    """Where ``N`` contacts stand before anything is chosen; see `Chosen` for the columns."""
+
+    segments: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    codes: NDArray[np.uint8]
+
+    @property
+    def learning(self) -> NDArray[np.bool_]:
+        """``[N]``, whether each is in the audience and may get what is chosen, by policy or people."""
+        return (self.segments >= 0) & (self.groups == LEARNING)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -128,34 +145,49 @@ def choose(tactic: Tactic, table: Allocations, contacts: Contacts, room: Room, n
     return choices(tactic, contacts, chosen(tactic, table, contacts, room, now), room, now)
 
 
+def standing(tactic: Tactic, contacts: Contacts, room: Room, now: Instant) -> Standing:
+    """Segment and group of every contact, and the rule that removes each variant for it, pins and wishes included."""
+    segments = _segments(tactic, contacts.attributes)
+    group = groups(tactic.shares, contacts.places)
+    inside = segments >= 0
+    codes = _codes(tactic, contacts, room, segments, np.flatnonzero(inside), now)
+    found = Standing(segments, group, codes)
+    if tactic.pinned is not None:
+        _keep_only(codes, np.full(len(segments), tactic.pinned), found.learning, Block.NOT_PINNED)
+    if contacts.wishes is not None:
+        _keep_only(codes, contacts.wishes, found.learning & (contacts.wishes != NO_ARM), Block.NOT_CHOSEN)
+    return found
+
+
 def chosen(tactic: Tactic, table: Allocations, contacts: Contacts, room: Room, now: Instant) -> Chosen:
     """What is chosen for every contact, each as if it were the only one.
 
     Holdouts, and those the rollout has not reached, get control if it is eligible, else nothing; the others what a
-    person has pinned, or a draw from their allocation row.
+    person has chosen for them or pinned for all, or a draw from their allocation row. A wish that a rule stands in the
+    way of gets nothing.
     """
-    n, pinned = len(contacts.recipient_keys), tactic.pinned
-    segments = _segments(tactic, contacts.attributes)
-    group = groups(tactic.shares, contacts.places)
-    inside = segments >= 0
-    learning = inside & (group == LEARNING)
-    codes = _codes(tactic, contacts, room, segments, np.flatnonzero(inside), now)
-    if pinned is not None:
-        codes[_others_than_pinned(codes, pinned) & learning[:, None]] = CODES[Block.NOT_PINNED]
+    n = len(contacts.recipient_keys)
+    found = standing(tactic, contacts, room, now)
+    segments, group, codes = found.segments, found.groups, found.codes
+    inside, learning = segments >= 0, found.learning
     eligible = codes == ELIGIBLE
     any_eligible = eligible.any(axis=1)
 
     arms, propensities = np.full(n, NO_ARM), np.full(n, np.nan)
     reasons = np.where(inside, _NOTHING_ELIGIBLE, _OUTSIDE_AUDIENCE)
     drawn = np.zeros(n, np.bool_)
-    if pinned is not None:
-        gets = learning & eligible[:, pinned]
-        arms[gets], propensities[gets], reasons[gets] = pinned, 1.0, _PINNED
+    wishes = np.full(n, NO_ARM) if contacts.wishes is None else contacts.wishes
+    given = wishes if tactic.pinned is None else np.where(wishes == NO_ARM, tactic.pinned, wishes)
+    gets = learning & (given != NO_ARM) & eligible[np.arange(n), given]
+    if gets.any():
+        arms[gets], propensities[gets] = given[gets], 1.0
+        reasons[gets] = np.where(wishes[gets] == NO_ARM, _PINNED, _CHOSEN_BY_HUMAN)
         group = np.where(gets, _CHOSEN_BY_PEOPLE, group)
-    else:
-        drawing = np.flatnonzero(learning & any_eligible)
+    if tactic.pinned is None:
+        drawing = np.flatnonzero(learning & any_eligible & (given == NO_ARM))
         if len(drawing):
-            shares, leaders = _rows(table, segments[drawing], eligible[drawing])
+            asked = [contacts.attributes[n] for n in drawing.tolist()]
+            shares, leaders = table.rows(segments[drawing], eligible[drawing], asked)
             arm = draw(shares, contacts.u[drawing])
             if arm.min() < 0:  # shares that never change may leave nothing to those that rules have narrowed down
                 possible = arm >= 0
@@ -168,6 +200,7 @@ def chosen(tactic: Tactic, table: Allocations, contacts: Contacts, room: Room, n
     kept = inside & ~learning
     if kept.any():
         gets = kept & (any_eligible if tactic.control is None else eligible[:, tactic.control])
+        gets &= (wishes == NO_ARM) | (wishes == (NO_ARM if tactic.control is None else tactic.control))
         reasons[gets] = np.where(group[gets] == _OUTSIDE_ROLLOUT, _NOT_REACHED, _HOLDOUT)
         if tactic.control is not None:
             arms[gets], propensities[gets] = tactic.control, 1.0
@@ -189,7 +222,7 @@ def choices(tactic: Tactic, contacts: Contacts, found: Chosen, room: Room, now: 
         reason, sends = REASONS[place], arm != NO_ARM
         retry_at = None
         if not (sends or drawn or reason in _NOT_FOR_WANT_OF_VARIANTS):
-            retry_at = _retry_at(tactic, found.codes[n], room, n, contacts.zones[n], now)
+            retry_at = retry_instant(tactic, found.codes[n], room, n, contacts.zones[n], now)
         made.append(
             Choice(
                 segment_id=None if segment < 0 else segment_ids[segment],
@@ -205,10 +238,11 @@ def choices(tactic: Tactic, contacts: Contacts, found: Chosen, room: Room, now: 
     return made
 
 
-def _others_than_pinned(codes: NDArray[np.uint8], pinned: int) -> NDArray[np.bool_]:
-    others = codes == ELIGIBLE
-    others[:, pinned] = False
-    return others
+def _keep_only(codes: NDArray[np.uint8], arms: NDArray[np.int64], rows: NDArray[np.bool_], rule: Block) -> None:
+    """Remove by `rule` what is still eligible in some rows, except the arm that is kept in each."""
+    others = (codes == ELIGIBLE) & rows[:, None]
+    others[np.arange(len(codes)), arms] = False
+    codes[others] = CODES[rule]
 
 
 def _segments(tactic: Tactic, attributes: Sequence[Attributes]) -> NDArray[np.int64]:
@@ -236,22 +270,6 @@ def _codes(
     return codes
 
 
-def _rows(
-    table: Allocations, segments: NDArray[np.int64], eligible: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """What each of some contacts is drawn from, ``[N, A]`` or ``[N, A + 1]``, and each one's leader, ``[N]``."""
-    first, of_contact = np.arange(len(segments)), np.arange(len(segments))
-    if len(segments) >= VECTORISE_FROM:  # each row that is needed is looked up once
-        masks = np.zeros(len(segments), np.int64)
-        if not (eligible == eligible[0]).all():
-            packed = np.packbits(eligible, axis=1)
-            masks = np.unique(packed.view(f"V{packed.shape[1]}").ravel(), return_inverse=True)[1]
-        _, first, of_contact = np.unique(segments * len(segments) + masks, return_index=True, return_inverse=True)
-    rows = [table.row(segment, eligible[n]) for n, segment in zip(first, segments[first].tolist(), strict=True)]
-    shares, leaders = np.array([row.drawn_from for row in rows]), np.array([row.leader for row in rows])
-    return shares[of_contact], leaders[of_contact]
-
-
 def _excluded(tactic: Tactic, excluded: Sequence[tuple[str, ...]]) -> NDArray[np.bool_]:
     unwanted = np.zeros((len(excluded), len(tactic.variants)), dtype=bool)
     for n, names in enumerate(excluded):
@@ -270,12 +288,12 @@ def _breaks_brand(tactic: Tactic, attributes: Sequence[Attributes]) -> NDArray[n
 
 def _one_rule(codes: NDArray[np.uint8]) -> NDArray[np.int64]:
     """The reasons of contacts without an eligible variant: the rule that removed everything, when it was one."""
-    rules = (codes != ELIGIBLE) & (codes != CODES[Block.NOT_PINNED])
+    rules = (codes != ELIGIBLE) & ~np.isin(codes, _BY_PEOPLE)
     least, most = np.where(rules, codes, 255).min(axis=1), np.where(rules, codes, 0).max(axis=1)
     return np.where(least == most, _REASON_OF_CODE[most], _NOTHING_ELIGIBLE)
 
 
-def _retry_at(
+def retry_instant(
     tactic: Tactic, codes: NDArray[np.uint8], room: Room, n: int, zone: ZoneInfo | None, now: Instant
 ) -> Instant | None:
     """When the rule that removed a variant will no longer do so, for the first variant of which that is known."""

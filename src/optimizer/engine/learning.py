@@ -1,60 +1,40 @@
-"""Learning is a fold: statistics become evidence, evidence becomes a snapshot."""
+"""Learning: evidence becomes a snapshot, if it says anything new."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import Instant
 from optimizer.domain.meters import UNUSED, MeterKey, Reading
-from optimizer.domain.micros import MICRO, units
-from optimizer.domain.reasons import Group
 from optimizer.domain.snapshot import Snapshot
-from optimizer.domain.statistics import Cell, Sums, penalty_metric, reward_metric
+from optimizer.engine.allocations import bounds_of
+from optimizer.engine.beliefs import posterior_of
+from optimizer.engine.contexts import TrialsNow
+from optimizer.engine.elsewhere import evidence_elsewhere
+from optimizer.engine.moving import is_moving, shares_in_force
 from optimizer.engine.pricing import UNPRICED, Cells, Pricing, pace_differs, paced_budget, pricing
 from optimizer.engine.tactic import Tactic
-from optimizer.policy.beta_bernoulli import BetaPosterior, beta_posterior
+from optimizer.policy.exploration import shares
+from optimizer.policy.posterior import Posterior
 
 # A posterior that moved by less than one part in ten thousand would not change any allocation one could see.
 IMMATERIAL = 1e-4
 
 
-def evidence_of(tactic: Tactic, cells: Iterable[tuple[Cell, Sums]]) -> Evidence:
-    """The learning group's evidence about the tactic's current variants and segments.
-
-    Cells of holdouts, of other objectives, of variants whose words have changed since and of segments that no longer
-    exist are left out: they say nothing about what can be chosen now.
-    """
-    segment_of = {segment_id: s for s, segment_id in enumerate(tactic.rules.segment_ids)}
-    arm_of = {(v.variant_id, v.content_hash): arm for arm, v in enumerate(tactic.variants)}
-    rule = tactic.reward_rule
-    metrics = [penalty_metric(rule.objective_id, kind) for kind, _ in rule.penalties]
-    row_of = {reward_metric(rule.objective_id): 0} | {metric: row for row, metric in enumerate(metrics, start=4)}
-    found = [
-        (row_of[cell.metric], segment_of[cell.segment_id], arm_of[cell.variant_id, cell.content_hash], cell, sums)
-        for cell, sums in cells
-        if cell.metric in row_of
-        and cell.group == Group.LEARNING
-        and cell.segment_id in segment_of
-        and (cell.variant_id, cell.content_hash) in arm_of
-    ]
-    buckets, places = np.unique([cell.bucket for *_, cell, _ in found], return_inverse=True)
-    arrays = np.zeros((4 + len(metrics), len(segment_of), len(arm_of), len(buckets)))
-    for (row, segment, arm, _, sums), place in zip(found, places, strict=True):
-        if row == 0:
-            arrays[:4, segment, arm, place] += (sums.n, sums.positives, sums.total / MICRO, sums.squares / MICRO)
-        else:
-            arrays[row, segment, arm, place] += sums.n
-    trials, positives, rewards, squares = arrays[:4]
-    return Evidence(buckets.astype(np.int64), trials, positives, rewards, squares, arrays[4:])
-
-
 def is_frozen(tactic: Tactic, latest: Snapshot | None, now: Instant) -> bool:
-    """Whether the allocation stays as it is because a review is overdue."""
-    overdue = tactic.frozen_when_overdue and tactic.review_due_at is not None and now >= tactic.review_due_at
-    return overdue and latest is not None and latest.strategy_version == tactic.strategy_version
+    """Whether the allocation stays as it is: a review is overdue, or outcomes have stopped coming in."""
+    frozen = frozen_by_review(tactic, now) or tactic.silent_since is not None
+    return frozen and latest is not None and latest.strategy_version == tactic.strategy_version
+
+
+def frozen_by_review(tactic: Tactic, now: Instant) -> bool:
+    """Whether a review is overdue, in a strategy that keeps the allocation as it is until somebody looks."""
+    return tactic.frozen_when_overdue and tactic.review_due_at is not None and now >= tactic.review_due_at
 
 
 def next_snapshot(
@@ -64,6 +44,8 @@ def next_snapshot(
     readings: Mapping[MeterKey, Reading],
     latest: Snapshot | None,
     now: Instant,
+    trials_now: TrialsNow | None = None,
+    others: Cells = (),
 ) -> Snapshot:
     """The campaign's newest snapshot after learning: the latest itself where that would change nothing.
 
@@ -74,23 +56,52 @@ def next_snapshot(
         readings: what is in use of that budget; absent means nothing.
         latest: its newest snapshot so far; None when it has none.
         now: the instant of learning.
+        trials_now: reads the trials one by one, for a policy that looks at whom they were made on.
+        others: statistics of the campaign that this one's warm start names.
     """
     if latest is not None and is_frozen(tactic, latest, now):
         return latest
     number = 1 if latest is None else latest.number + 1
+    elsewhere = evidence_elsewhere(tactic, evidence, others, now)
+    posterior = posterior_of(tactic, evidence + elsewhere, now, latest, number, trials_now)
+    before = shares_in_force(tactic, latest)
     paced = paced_budget(tactic, now)
     price = UNPRICED
     if paced is not None:
         reading = readings.get(paced.key, UNUSED)
-        price = pricing(tactic, paced, posterior_of(tactic, evidence, now), cells, reading, latest, now)
-    snapshot = learn(tactic, evidence, number, now, price)
-    return snapshot if latest is None or differs(latest, snapshot) else latest
+        trials, was = evidence.trials.sum(axis=-1), before if before.size else None
+        sharing = partial(shares, trials=trials, before=was, bounds=bounds_of(tactic.policy))
+        price = pricing(tactic, paced, posterior, cells, reading, latest, now, sharing)
+    snapshot = _snapshot(tactic, posterior, (evidence, elsewhere), number, now, price, before)
+    return snapshot if latest is None or differs(latest, snapshot) or is_moving(tactic, latest) else latest
 
 
-def learn(tactic: Tactic, evidence: Evidence, number: int, now: Instant, pricing: Pricing = UNPRICED) -> Snapshot:
-    """The snapshot with this number: what the policy believes about the evidence at `now`."""
-    posterior = posterior_of(tactic, evidence, now)
+def learn(
+    tactic: Tactic,
+    evidence: Evidence,
+    number: int,
+    now: Instant,
+    trials_now: TrialsNow | None = None,
+    others: Cells = (),
+) -> Snapshot:
+    """A snapshot without a price, as if it were the first: what the policy believes about the evidence at `now`."""
+    elsewhere = evidence_elsewhere(tactic, evidence, others, now)
+    posterior = posterior_of(tactic, evidence + elsewhere, now, None, number, trials_now)
+    before = shares_in_force(tactic, None)
+    return _snapshot(tactic, posterior, (evidence, elsewhere), number, now, UNPRICED, before)
+
+
+def _snapshot(
+    tactic: Tactic,
+    posterior: Posterior,
+    rests_on: tuple[Evidence, Evidence],
+    number: int,
+    now: Instant,
+    pricing: Pricing,
+    before: NDArray[np.float64],
+) -> Snapshot:
     policy = tactic.policy
+    here, elsewhere = (evidence.trials.sum(axis=-1) for evidence in rests_on)
     return Snapshot(
         campaign_id=tactic.campaign_id,
         number=number,
@@ -100,24 +111,19 @@ def learn(tactic: Tactic, evidence: Evidence, number: int, now: Instant, pricing
         segment_ids=tactic.rules.segment_ids,
         variant_ids=tactic.variant_ids,
         content_hashes=tactic.content_hashes,
-        alpha=posterior.alpha,
-        beta=posterior.beta,
-        trials=evidence.trials.sum(axis=-1),
+        belief=posterior.belief,
+        trials=here,
         floor=policy.floor,
         cap=policy.cap,
-        penalty=posterior.penalty,
         price=pricing.price,
-        costs=np.broadcast_to(pricing.costs, posterior.alpha.shape).copy(),
+        costs=np.broadcast_to(pricing.costs, posterior.mean.shape).copy(),
         pace=pricing.pace,
+        top_two=policy.top_two,
+        minimum_trials=policy.minimum_trials,
+        largest_change=policy.largest_change,
+        before=before,
+        elsewhere=elsewhere if elsewhere.any() else np.zeros((0, 0)),
     )
-
-
-def posterior_of(tactic: Tactic, evidence: Evidence, now: Instant) -> BetaPosterior:
-    """What the tactic's policy believes about its evidence."""
-    policy = tactic.policy
-    penalties = [units(penalty) for _, penalty in tactic.reward_rule.penalties]
-    prior = (policy.prior_successes, policy.prior_failures)
-    return beta_posterior(evidence, now, policy.half_life, *prior, penalties)
 
 
 def differs(one: Snapshot, other: Snapshot) -> bool:
@@ -126,5 +132,6 @@ def differs(one: Snapshot, other: Snapshot) -> bool:
         return True
     if one.config_hash != other.config_hash or one.strategy_version != other.strategy_version:
         return True
-    close = np.allclose(one.alpha, other.alpha, rtol=IMMATERIAL, atol=0.0)
-    return not (close and np.allclose(one.beta, other.beta, rtol=IMMATERIAL, atol=0.0))
+    if ((one.trials < one.minimum_trials) != (other.trials < other.minimum_trials)).any():
+        return True
+    return not one.belief.close_to(other.belief, IMMATERIAL)

@@ -17,9 +17,10 @@ from optimizer.domain.snapshot import Snapshot
 from optimizer.domain.statistics import DECIDED, WITHHELD, Cell, Sums, outcome_metric
 from optimizer.engine.tactic import Tactic
 from optimizer.guardrails.budget import Limit, Span, period
-from optimizer.policy.beta_bernoulli import BetaPosterior
 from optimizer.policy.demand import highest_price, spend_per_decision
+from optimizer.policy.exploration import Sharing
 from optimizer.policy.pacing import BudgetPeriod, Pace, carried_over, next_pace
+from optimizer.policy.posterior import Posterior
 from optimizer.strategy.money import DECISION
 
 IMMATERIAL = 1e-3  # a price that moved by less would change nothing one could see
@@ -83,11 +84,12 @@ def _paced(tactic: Tactic, limit: Limit, now: Instant) -> PacedBudget | None:
 def pricing(
     tactic: Tactic,
     paced: PacedBudget,
-    posterior: BetaPosterior,
+    posterior: Posterior,
     cells: Cells,
     reading: Reading,
     before: Snapshot | None,
     now: Instant,
+    sharing: Sharing,
 ) -> Pricing:
     """The price from now on.
 
@@ -99,19 +101,19 @@ def pricing(
         reading: what is in use of the budget.
         before: its newest snapshot; None when it has none.
         now: the instant of learning.
+        sharing: how the policy shares traffic out among its variants.
     """
     cells = list(cells)
-    costs = np.ones(posterior.alpha.shape) if paced.in_sends else expected_costs(tactic, posterior, cells)
+    costs = np.ones(posterior.mean.shape) if paced.in_sends else expected_costs(tactic, posterior, cells)
     eligible = tactic.limits.may_be_chosen
-    floor, cap = tactic.policy.floor, tactic.policy.cap
     pace = next_pace(
         _previous(before, tactic, paced.budget),
         now,
         paced.spent(reading),
         _decisions(tactic, paced.budget, cells),
         paced.budget,
-        lambda price: spend_per_decision(posterior, price, costs, eligible, floor, cap),
-        highest_price(costs),
+        lambda price: spend_per_decision(posterior, price, costs, eligible, sharing),
+        highest_price(costs, posterior.most),
     )
     return Pricing(pace.price, costs, asdict(pace))
 
@@ -130,15 +132,15 @@ def pace_differs(one: Snapshot, other: Snapshot) -> bool:
     return not np.allclose(one.pace["expected"], other.pace["expected"], rtol=IMMATERIAL, atol=0.0)
 
 
-def expected_costs(tactic: Tactic, posterior: BetaPosterior, cells: Cells) -> NDArray[np.float64]:
+def expected_costs(tactic: Tactic, posterior: Posterior, cells: Cells) -> NDArray[np.float64]:
     """What a decision is expected to cost, ``[S, A]``, in units of currency.
 
     A cost per rewarded outcome falls due at the posterior's rate. Other events come at the rate seen in all segments,
     and until there is any, at once: the most that can be due.
     """
     cells = list(cells)
-    expected = np.zeros(posterior.alpha.shape)
-    success = posterior.alpha / (posterior.alpha + posterior.beta)
+    expected = np.zeros(posterior.mean.shape)
+    success = posterior.success
     for arm, costs in enumerate(tactic.costs):
         for event, amount in costs.items():
             if event == DECISION:

@@ -34,14 +34,15 @@ def recompute(
         return None, GROUPS[group], None, None
     segment_id = tactic.rules.segment_ids[segment]
     if table is not None:
-        row = table.row(segment, table.eligible_for(decision))
+        row = table.row(segment, table.eligible_for(decision), decision.attributes)
         arm = int(draw(row.drawn_from, np.float64(u)))
         withheld = arm == len(table.snapshot.variant_ids)
         return segment_id, GROUPS[group], None if withheld else table.snapshot.variant_ids[arm], row.drawn_from[arm]
     eligible = np.array([variant_id not in decision.blocked for variant_id in tactic.variant_ids])
-    if group == LEARNING and decision.reason is Reason.PINNED:
-        pinned = tactic.variant_ids[int(eligible.argmax())] if eligible.any() else None
-        return segment_id, Group.CHOSEN_BY_PEOPLE, pinned, None if pinned is None else 1.0
+    if group == LEARNING and decision.reason in {Reason.PINNED, Reason.CHOSEN_BY_HUMAN}:
+        # Whatever else could have been chosen was removed because of that choice.
+        by_people = tactic.variant_ids[int(eligible.argmax())] if eligible.any() else None
+        return segment_id, Group.CHOSEN_BY_PEOPLE, by_people, None if by_people is None else 1.0
     if group == LEARNING or tactic.control is None or not eligible[tactic.control]:
         return segment_id, GROUPS[group], None, None
     return segment_id, GROUPS[group], tactic.variant_ids[tactic.control], 1.0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from optimizer.domain.controls import UNTOUCHED, Controls
 from optimizer.engine.assessment import RewardRule
+from optimizer.engine.describing import features_of
 from optimizer.engine.spending import Costs, costs_of
 from optimizer.guardrails.budget import Limit, limits_of
 from optimizer.guardrails.contacts import ContactLimit, contact_limits
@@ -21,15 +22,11 @@ from optimizer.guardrails.hours import Hours
 from optimizer.guardrails.metrics import MetricRule
 from optimizer.guardrails.reviews import review_due_at
 from optimizer.guardrails.rollout import RolloutState, Stage, share_in_force
-from optimizer.strategy.documents import (
-    Campaign,
-    ResolvedPolicy,
-    Strategy,
-    campaign_period,
-    effective_policy,
-)
+from optimizer.policy.features import Features
+from optimizer.strategy.documents import Campaign, Strategy, campaign_period, effective_policy
 from optimizer.strategy.limits import Channel
 from optimizer.strategy.personal import PersonalCheck, personal_risks
+from optimizer.strategy.policy_settings import ResolvedPolicy
 from optimizer.strategy.rules import SegmentRules
 from optimizer.strategy.variants import Variant, control_variant, variants
 
@@ -41,6 +38,7 @@ class Tactic:
     Attributes:
         strategy_version: version of the documents this was compiled from.
         variants, variant_ids, content_hashes: ``A`` of each, in document order; the place is the arm.
+        features: what a contextual policy makes of attributes; None for any other.
         rules: segment rules; ``rules.segment_ids`` has ``S`` names.
         control: arm that holdouts get; None when they get nothing.
         pinned: arm that a person has chosen for everyone else; None lets the policy choose.
@@ -53,6 +51,7 @@ class Tactic:
         stages: its rollout.
         review_due_at: when the next review is due; None when none is asked for.
         frozen_when_overdue: whether the allocation then stays as it is.
+        silent_since: since when its outcomes have failed to come; None while they come. The allocation then stays too.
         config_hash: changes when the policy would read the same evidence differently.
     """
 
@@ -61,6 +60,7 @@ class Tactic:
     variants: tuple[Variant, ...]
     variant_ids: tuple[str, ...]
     content_hashes: tuple[str, ...]
+    features: Features | None
     rules: SegmentRules
     reward_rule: RewardRule
     policy: ResolvedPolicy
@@ -78,6 +78,7 @@ class Tactic:
     stages: tuple[Stage, ...]
     review_due_at: int | None
     frozen_when_overdue: bool
+    silent_since: int | None
     config_hash: str
 
     @property
@@ -106,11 +107,12 @@ def compile_tactic(
     rules = SegmentRules(strategy, campaign)
     objective = next(o for o in strategy.objectives if o.id == campaign.serves)
     policy = effective_policy(strategy, campaign)
+    features = features_of(strategy.attributes, policy)
     control_id = control_variant(campaign)
     arm_of = {variant.variant_id: arm for arm, variant in enumerate(arms)}
     costs = tuple(costs_of(strategy, campaign, variant) for variant in arms)
     stages = tuple(Stage(stage.share, stage.for_, frozenset(stage.requires)) for stage in campaign.rollout)
-    reward_rule = RewardRule.of(objective)
+    reward_rule = RewardRule.of(objective, strategy.hygiene)
     described = (
         policy,
         reward_rule,
@@ -119,6 +121,7 @@ def compile_tactic(
         rules.segment_ids,
         [sorted(of_arm.items()) for of_arm in costs],
         campaign.budget.pacing,
+        features,
     )
     review = strategy.review
     return Tactic(
@@ -127,6 +130,7 @@ def compile_tactic(
         variants=arms,
         variant_ids=tuple(variant.variant_id for variant in arms),
         content_hashes=tuple(variant.content_hash for variant in arms),
+        features=features,
         rules=rules,
         reward_rule=reward_rule,
         policy=policy,
@@ -148,6 +152,7 @@ def compile_tactic(
         stages=stages,
         review_due_at=review_due_at(controls, review),
         frozen_when_overdue=review is not None and review.when_overdue == "freeze",
+        silent_since=controls.silent_since,
         config_hash=sha256(repr(described).encode()).hexdigest()[:32],
     )
 
@@ -185,6 +190,7 @@ def _limits(
         approved=np.array(approved, bool),
         for_segment=np.array(for_segment, bool).reshape(len(rules.segment_ids), len(arms)),
         paused=np.array([v.variant_id in controls.paused for v in arms], bool),
+        retired=np.array([v.retired for v in arms], bool),
         status=controls.status,
         review_due_at=review_due_at(controls, strategy.review) if stops else None,
         needs_consent=campaign.channel in strategy.data.consent_required,

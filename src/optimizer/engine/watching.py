@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,30 +12,14 @@ from numpy.typing import NDArray
 from optimizer.domain.controls import Controls, Status
 from optimizer.domain.instants import Instant
 from optimizer.domain.statistics import DECIDED, NOTHING, Cell, Sums, outcome_metric, reward_metric
+from optimizer.engine.hearing import heard
+from optimizer.engine.raising import ALARMS, Done
 from optimizer.engine.tactic import Tactic
 from optimizer.guardrails.metrics import ALERT, PAUSE_VARIANT, STOP_CAMPAIGN, Breach, MetricRule, breaches
 from optimizer.guardrails.rollout import RolloutState, Stage, next_state
 
 WHOLE_CAMPAIGN = ""  # key of `Controls.watched_since`
 _ANY_REWARD = reward_metric("")
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Something the watch has decided.
-
-    Attributes:
-        action: what, such as ``pause``.
-        subject: to what: the campaign, or campaign and variant.
-        sentence: why.
-        before, after: how it stood, and stands.
-    """
-
-    action: str
-    subject: str
-    sentence: str
-    before: str
-    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +38,13 @@ class _Counts:
 
 
 def watched(
-    tactic: Tactic, controls: Controls, cells: Iterable[tuple[Cell, Sums]], now: Instant
+    tactic: Tactic,
+    controls: Controls,
+    cells: Sequence[tuple[Cell, Sums]],
+    now: Instant,
+    by_hour: Callable[[], Iterable[tuple[Cell, Sums]]] | None = None,
 ) -> tuple[Controls, tuple[Done, ...]]:
-    """The controls after a campaign's guardrail metrics were judged and its rollout moved on, or was held.
+    """The controls after a campaign's outcomes were listened for, its guardrail metrics judged and its rollout moved.
 
     A metric that pauses variants judges each of them as its words stand now; the others judge the campaign as a
     whole. Everyone to whom something was sent counts, held out or not. What a metric has done, only a person undoes;
@@ -67,16 +55,18 @@ def watched(
         controls: what people and earlier checks have decided about it.
         cells: its statistics.
         now: instant of the check.
+        by_hour: gives its statistics by the hour, where those above are of wider buckets.
 
     Returns:
         The controls, the same where nothing changed, and everything that was done.
     """
+    controls, heard_of = heard(tactic, controls, cells, now, by_hour or (lambda: cells))
     if not tactic.metrics and not tactic.stages:
-        return controls, ()
+        return controls, heard_of
     counts = _counts(tactic, controls, cells)
     after, done = _after_metrics(tactic, controls, _breaches(tactic, controls, counts))
     after, moved = _after_rollout(tactic, after, now, sent=counts.sent, breached=bool(done))
-    return after, (*done, *moved)
+    return after, (*heard_of, *done, *moved)
 
 
 def answered_alarm(outcome: str) -> str:
@@ -181,12 +171,14 @@ def _after_rollout(
     """The controls after the rollout was checked, and what that changed.
 
     A rollout begins once something was sent, or a pilot would be over before its words were approved. It goes on only
-    while the campaign runs, and not while an alarm waits for an answer.
+    while the campaign runs, and not while a metric's alarm waits for an answer, or nothing is heard of it.
     """
     stages, ends_at = tactic.stages, tactic.limits.ends_at
     if not stages or not sent or (ends_at is not None and now >= ends_at):
         return controls, ()
-    unsettled = breached or bool(controls.alerted)
+    unsettled = breached or any(outcome not in ALARMS for outcome in controls.alerted)
+    if controls.silent_since is not None and not unsettled:
+        return controls, ()
     if controls.status is not Status.RUNNING and not unsettled:
         return controls, ()
     begins = controls.stage_since is None

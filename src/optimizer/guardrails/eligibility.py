@@ -34,6 +34,7 @@ class Limits:
         approved: ``[A]``, whether someone said yes to exactly these words and this targeting.
         for_segment: ``[S, A]``, whether the variant's targeting admits the segment.
         paused: ``[A]``, whether a person or a guardrail metric has paused it.
+        retired: ``[A]``, whether the documents say that it is no longer sent.
         status: whether the campaign sends at all.
         review_due_at: from when on nothing is sent until somebody reviews the campaign; None for never.
         needs_consent: whether the campaign's channel needs the recipient's consent.
@@ -45,6 +46,7 @@ class Limits:
     approved: NDArray[np.bool_]
     for_segment: NDArray[np.bool_]
     paused: NDArray[np.bool_]
+    retired: NDArray[np.bool_]
     status: Status
     review_due_at: Instant | None
     needs_consent: bool
@@ -53,7 +55,12 @@ class Limits:
     @property
     def may_be_chosen(self) -> NDArray[np.bool_]:
         """``[S, A]``, whether a variant is approved, not paused, and meant for the segment."""
-        return self.approved & ~self.paused & self.for_segment
+        return self.approved & ~self.paused & self.meant
+
+    @property
+    def meant(self) -> NDArray[np.bool_]:
+        """``[S, A]``, whether the documents mean the variant for the segment: not retired, and its targeting fits."""
+        return ~self.retired & self.for_segment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,6 +116,7 @@ def blocks(limits: Limits, here: Circumstances, now: Instant) -> NDArray[np.uint
         (Block.SUPPRESSED, here.suppressed[:, None]),
         (Block.NO_CONSENT, limits.needs_consent & ~here.consents[:, None]),
         (Block.CONTACT_POLICY, here.capped[:, None]),
+        (Block.RETIRED, limits.retired),
         (Block.NOT_APPROVED, ~limits.approved),
         (Block.VARIANT_PAUSED, limits.paused),
         (Block.NOT_FOR_SEGMENT, ~limits.for_segment[here.segments]),

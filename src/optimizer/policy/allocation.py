@@ -51,7 +51,7 @@ def allocation(
     least, most = np.minimum(floor, uniform), np.maximum(cap, uniform)
     floored = np.where(eligible, least + (1.0 - n * least) * p_best, 0.0)
     capped = np.minimum(most, floored + _water(floored, n, most))
-    return _on_lattice(np.where(eligible, capped, 0.0))
+    return on_lattice(np.where(eligible, capped, 0.0))
 
 
 def priced_allocation(
@@ -88,15 +88,33 @@ def priced_allocation(
     Raises:
         ValueError: as for :func:`allocation`.
     """
+    given_sent, sendable, parts_withheld = sent_alone(p_best, p_withhold, eligible)
+    return beside_withhold(allocation(given_sent, sendable, floor, cap), sendable, parts_withheld)
+
+
+def sent_alone(
+    p_best: NDArray[np.float64], p_withhold: NDArray[np.float64] | float, eligible: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.float64]]:
+    """P(best) among what is sent, the arms it is over, both ``[..., A]``, and the parts withheld, ``[..., 1]``.
+
+    Raises:
+        ValueError: shapes differ, or the probabilities do not sum to one over the eligible arms and withhold.
+    """
     withheld = np.broadcast_to(np.asarray(p_withhold, np.float64), p_best.shape[:-1])
-    _check(p_best, withheld, eligible, floor, cap)
+    _check(p_best, withheld, eligible, 0.0, 1.0)
     possible = eligible.any(axis=-1)
     parts_withheld = np.rint(np.where(possible, withheld, 0.0) * LATTICE)[..., None]
     sendable = eligible & (parts_withheld < LATTICE)
     total = np.where(sendable, p_best, 0.0).sum(axis=-1, keepdims=True)
     # Where withhold is nowhere, P(best) is passed on as it is: dividing by its sum could change a last bit.
     given_sent = np.divide(p_best, total, out=p_best.astype(np.float64), where=(parts_withheld > 0) & (total > 0))
-    sent = allocation(np.where(sendable, given_sent, 0.0), sendable, floor, cap)
+    return np.where(sendable, given_sent, 0.0), sendable, parts_withheld
+
+
+def beside_withhold(
+    sent: NDArray[np.float64], sendable: NDArray[np.bool_], parts_withheld: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """An allocation of what is sent, ``[..., A]``, and last what is withheld: ``[..., A + 1]``; see `sent_alone`."""
     # Rounded down: where fewer parts are left than arms, rounding could give away more than there are.
     parts = np.floor(sent * (LATTICE - parts_withheld))
     wanted = np.where(sendable.any(axis=-1, keepdims=True), LATTICE - parts_withheld, 0.0)
@@ -120,7 +138,7 @@ def _water(p: NDArray[np.float64], n: NDArray[np.int_], most: NDArray[np.float64
     return np.take_along_axis(mu, first[..., None], axis=-1)
 
 
-def _on_lattice(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def on_lattice(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Rows rounded to multiples of ``1 / LATTICE`` that sum to exactly one; rows of zeros stay.
 
     The largest arm has at least ``LATTICE / A`` parts and rounding misses by at most ``A / 2``: it cannot

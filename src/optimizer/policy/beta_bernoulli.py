@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
+from optimizer.domain.belief import Belief
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import Duration, Instant
 from optimizer.policy.penalties import net_parameters, penalty_total
 from optimizer.policy.prob_best import beta_parameters, prob_best
 from optimizer.policy.scores import prob_best_scored
+
+MODEL: Final = "beta_bernoulli"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,9 +54,24 @@ class BetaPosterior:
         object.__setattr__(self, "beta", beta)
 
     @property
+    def belief(self) -> Belief:
+        """Both parameters and the penalty."""
+        return Belief(MODEL, {"alpha": self.alpha, "beta": self.beta, "penalty": np.array(self.penalty)})
+
+    @property
+    def success(self) -> NDArray[np.float64]:
+        """Expected share of the trials that are rewarded, ``[S, A]``; with penalties that of the stretched reward."""
+        return self.alpha / (self.alpha + self.beta)
+
+    @property
+    def most(self) -> float:
+        """No net reward exceeds 1."""
+        return 1.0
+
+    @property
     def mean(self) -> NDArray[np.float64]:
         """Expected net reward, ``(1 + L) alpha / (alpha + beta) - L``, in reward units, shape ``[S, A]``."""
-        return self._net(self.alpha / (self.alpha + self.beta))
+        return self._net(self.success)
 
     def interval(self, level: float = 0.95) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Equal-tailed credible interval of the net reward.
@@ -150,6 +169,12 @@ class BetaPosterior:
         n_arms = self.alpha.shape[1]
         if eligible.shape != (n_arms,) or eligible.dtype != np.bool_:
             raise ValueError(f"eligible: found {eligible.dtype} of shape {eligible.shape}; allowed bool of ({n_arms},)")
+
+
+def beta_of(belief: Belief) -> BetaPosterior:
+    """The posterior a belief was made of."""
+    arrays = belief.arrays
+    return BetaPosterior(arrays["alpha"], arrays["beta"], float(arrays["penalty"]))
 
 
 def beta_posterior(

@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.policy.allocation import priced_allocation
-from optimizer.policy.beta_bernoulli import BetaPosterior
+from optimizer.policy.exploration import Sharing
+from optimizer.policy.posterior import Posterior
 
 
 def spend_per_decision(
-    posterior: BetaPosterior,
+    posterior: Posterior,
     price: float,
     costs: NDArray[np.float64],
     eligible: NDArray[np.bool_],
-    floor: float,
-    cap: float,
+    sharing: Sharing,
 ) -> NDArray[np.float64]:
     """Expected cost of one decision in each segment, in units of currency, ``[S]``.
 
@@ -28,24 +27,24 @@ def spend_per_decision(
         price: reward a unit of currency must earn.
         costs: what one decision for each arm costs, in units of currency, ``[A]``, or ``[S, A]`` where that differs.
         eligible: which arms may usually be chosen in each segment, ``[S, A]``.
-        floor: as for :func:`optimizer.policy.allocation.priced_allocation`.
-        cap: likewise.
+        sharing: how the policy shares traffic out, see :func:`optimizer.policy.exploration.shares`.
 
     Raises:
-        ValueError: as for :meth:`BetaPosterior.prob_best_priced`.
+        ValueError: as for :meth:`Posterior.prob_best_priced`.
     """
-    n_segments = len(posterior.alpha)
-    costs = np.broadcast_to(costs, posterior.alpha.shape)
-    p_best, withheld = np.zeros(posterior.alpha.shape), np.zeros(n_segments)
+    shape = posterior.mean.shape
+    n_segments = shape[0]
+    costs = np.broadcast_to(costs, shape)
+    p_best, withheld = np.zeros(shape), np.zeros(n_segments)
     for segment in range(n_segments):
         p_best[segment], withheld[segment] = posterior.prob_best_priced(
             segment, eligible[segment], price, costs[segment]
         )
-    sent = priced_allocation(p_best, withheld, eligible, floor, cap)[:, :-1]
+    sent = sharing(p_best, withheld, eligible)[:, :-1]
     return np.asarray((sent * costs).sum(axis=1), np.float64)
 
 
-def highest_price(costs: NDArray[np.float64]) -> float:
-    """The price at which no arm that costs anything can be worth it, as no reward exceeds 1; 0 if none costs."""
+def highest_price(costs: NDArray[np.float64], most: float) -> float:
+    """The price at which no arm that costs anything can be worth it, as no reward exceeds `most`; 0 if none costs."""
     paid = costs[costs > 0.0]
-    return float(1.0 / paid.min()) if len(paid) else 0.0
+    return float(most / paid.min()) if len(paid) else 0.0

@@ -11,7 +11,8 @@ from optimizer.engine.allocations import FixedShares
 from optimizer.scenarios.documents import PolicyEntry
 from optimizer.scenarios.names import arms_of, segments_of, variants_of
 from optimizer.simulation.rehearsing import Chooser
-from optimizer.strategy.documents import Campaign, PolicySettings
+from optimizer.strategy.documents import Campaign
+from optimizer.strategy.policy_settings import PolicySettings
 
 
 def fixed_shares(

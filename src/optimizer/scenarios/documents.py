@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema
 from optimizer.domain.instants import DAY
 from optimizer.scenarios.histories import HistoryPart
 from optimizer.scenarios.worlds import WorldDocument
-from optimizer.strategy.documents import Campaign, PolicySettings, Strategy
+from optimizer.strategy.documents import Campaign, Strategy
 from optimizer.strategy.fields import (
     DateOrMoment,
     Document,
@@ -28,6 +28,7 @@ from optimizer.strategy.fields import (
     between,
     not_allowed,
 )
+from optimizer.strategy.policy_settings import PolicySettings
 
 MAX_POLICIES = 200
 MAX_GUARDRAILS = 50

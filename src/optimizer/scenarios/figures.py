@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
-from scipy.stats import beta as beta_distribution
+from scipy.interpolate import PchipInterpolator
 
 from optimizer.scenarios.result import Belief, Curve, Judged, Rehearsed, Replayed, Result
+from optimizer.simulation.runs import QUANTILES
 
 # Okabe & Ito 2008: told apart by people with any colour vision, and in grey.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -97,7 +98,7 @@ def allocation_figure(allocation: Mapping[str, Mapping[str, Curve]]) -> go.Figur
 
 
 def ridges_figure(beliefs: Mapping[str, Mapping[str, Belief]]) -> go.Figure:
-    """Posterior densities of the success rates: a ridge for each variant, a panel for each segment."""
+    """Posterior densities of the expected rewards: a ridge for each variant, a panel for each segment."""
     panels = _panels(list(beliefs), n_columns=1)
     for row, of_segment in enumerate(beliefs.values(), start=1):
         names = list(of_segment)
@@ -123,7 +124,7 @@ def ridges_figure(beliefs: Mapping[str, Mapping[str, Belief]]) -> go.Figure:
     panels.update_xaxes(tickformat=".1%")
     n_ridges = sum(len(of_segment) for of_segment in beliefs.values())
     height = 60 + 110 * len(beliefs) + 34 * n_ridges
-    return _finished(panels, "success rate (beside each variant: P(best))", "", height=height)
+    return _finished(panels, "expected reward (beside each variant: P(best))", "", height=height)
 
 
 def forest_figure(judged: Sequence[Judged], logged: float | None) -> go.Figure:
@@ -225,10 +226,12 @@ def _height(n_panels: int) -> int:
 
 def _density(belief: Belief, n: int = 200) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Where the posterior lives, and its density there, scaled to a largest value of 1."""
-    of = beta_distribution(belief.alpha, belief.beta)
-    x = np.linspace(of.ppf(0.001), of.ppf(0.999), n)
-    density = of.pdf(x)
-    # A pole at 0 or 1, of a variant that never or always succeeded, must not flatten everything beside it.
+    # Quantiles of draws may be equal; a distribution function that rises there by a hair has a density.
+    ends = np.array(belief.quantiles)
+    ends = ends + np.arange(len(ends)) * max(1e-9 * float(np.ptp(ends)), 1e-12)
+    x = np.linspace(ends[0], ends[-1], n)
+    density = PchipInterpolator(ends, QUANTILES).derivative()(x)
+    # A spike, of a variant that never or always succeeded, must not flatten everything beside it.
     highest = max(float(np.quantile(density[np.isfinite(density)], 0.98)), 1e-300)
     return x, np.clip(np.nan_to_num(density / highest, posinf=1.0), 0.0, 1.0)
 

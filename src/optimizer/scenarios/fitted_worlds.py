@@ -33,7 +33,7 @@ def fitted_world(
         InvalidRequest: no row of it can be used.
     """
     feedback = history.feedback()
-    rule = RewardRule.of(next(one for one in strategy.objectives if one.id == campaign.serves))
+    rule = RewardRule.of(next(one for one in strategy.objectives if one.id == campaign.serves), strategy.hygiene)
     columns = {rule.kind: feedback.rewards, **feedback.outcomes}
     happened: dict[str, NDArray[np.generic]] = {}
     if rule.counts_from != "decision" and not EXPOSURE_KINDS[rule.counts_from] & set(columns):

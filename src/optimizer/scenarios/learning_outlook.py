@@ -52,7 +52,7 @@ def learning_outlook(
         days: that the rehearsal lasted.
     """
     tactic = compile_tactic(strategy, campaign, 1, ())
-    n_variants = tactic.limits.for_segment.sum(axis=1)
+    n_variants = tactic.limits.meant.sum(axis=1)
     of_segment, won = trials.sum(axis=1), successes.sum(axis=1)
     audiences = [
         Audience(

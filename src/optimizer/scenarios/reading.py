@@ -16,6 +16,7 @@ from optimizer.scenarios.documents import AS_WRITTEN, Scenario
 from optimizer.scenarios.references import case_findings, scenario_findings
 from optimizer.scenarios.texts import text_of, workspace_texts
 from optimizer.strategy.documents import Campaign, Strategy
+from optimizer.strategy.policy_findings import MODEL_KEYS
 from optimizer.strategy.source import Path as Key
 from optimizer.strategy.source import Place, Source, dotted, read_source
 from optimizer.strategy.wording import one_of
@@ -202,9 +203,17 @@ def _policy_findings(source: Source, sources: Mapping[str, Source], campaign_id:
             checked_workspace({**sources, file: changed}, {})
         except DocumentError as error:
             findings += [
-                replace(found, key=f"{dotted(path)}{found.key.removeprefix('policy')}") for found in error.findings
+                replace(found, key=f"{dotted(path)}{found.key.removeprefix('policy')}")
+                for found in error.findings
+                if not _is_of_another_model(found, source.value(path))
             ]
     return findings
+
+
+def _is_of_another_model(found: Finding, settings: Mapping[str, Any]) -> bool:
+    """Whether a finding is about a key that the campaign's own model reads, and a policy with another one does not."""
+    key = found.key.removeprefix("policy.")
+    return key in MODEL_KEYS and key not in settings
 
 
 def _file_of(sources: Mapping[str, Source], campaign_id: str) -> str:

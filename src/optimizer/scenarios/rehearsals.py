@@ -8,7 +8,6 @@ from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta as beta_distribution
 
 from optimizer.domain.instants import DAY
 from optimizer.engine.tactic import compile_tactic
@@ -17,11 +16,10 @@ from optimizer.scenarios.measuring import curve, measured, measured_counts, reac
 from optimizer.scenarios.result import Belief, Curve, Difference, Measured, Rehearsed
 from optimizer.scenarios.spreading import Workers
 from optimizer.simulation.rehearsing import Chooser, Plan, rehearse
-from optimizer.simulation.runs import Run
+from optimizer.simulation.runs import QUANTILES, Run
 from optimizer.simulation.world import WorldModel
 from optimizer.strategy.documents import Campaign, Strategy
 
-BELIEVED = (0.05, 0.95)  # how much of a belief lies below its two ends
 COMPARED = ("reward", "regret", "spend", "sends", "reward_per_decision")
 
 Floats = NDArray[np.float64]
@@ -63,7 +61,7 @@ class Replication:
         curves: by name, ``[T]``.
         shared_at: ``[P]``, days since the beginning, of the shares.
         shares: ``[P, S, A]``.
-        beliefs: ``[3, S, A]``: alpha, beta, probability of being the best.
+        beliefs: ``[2 + Q, S, A]``: expected net reward, probability of being the best, quantiles.
         seen: ``[2, S, A]``: trials and successes of the learning group.
         days_to_answer: by segment.
     """
@@ -149,7 +147,7 @@ def replication_of(run: Run, plan: Plan) -> Replication:
         curves={name: np.asarray(values, np.float64)[kept] for name, values in over_time.items()},
         shared_at=(run.allocation.at - plan.start) / DAY,
         shares=run.allocation.shares,
-        beliefs=np.stack([run.alpha, run.beta, run.prob_best]),
+        beliefs=np.concatenate([[run.mean, run.prob_best], run.quantiles]),
         seen=np.stack([run.trials, run.successes]),
         days_to_answer=run.days_to_answer,
     )
@@ -226,17 +224,16 @@ class _Found:
 
     def _beliefs(self) -> dict[str, dict[str, Belief]]:
         first = self.replications[0]
-        alphas, betas, best = np.stack([one.beliefs for one in self.replications]).mean(axis=0)
-        low, high = (np.asarray(beta_distribution.ppf(level, alphas, betas)) for level in BELIEVED)
-        meant = compile_tactic(self.case.strategy, self.case.campaign, 1, ()).limits.for_segment
+        mean, best, *quantiles = np.stack([one.beliefs for one in self.replications]).mean(axis=0)
+        by_cell = np.stack(quantiles, axis=-1)
+        meant = compile_tactic(self.case.strategy, self.case.campaign, 1, ()).limits.meant
         return {
             segment_id: {
                 variant_id: Belief(
-                    alpha=float(alphas[s, a]),
-                    beta=float(betas[s, a]),
-                    mean=float(alphas[s, a] / (alphas[s, a] + betas[s, a])),
-                    low=float(low[s, a]),
-                    high=float(high[s, a]),
+                    mean=float(mean[s, a]),
+                    low=float(by_cell[s, a, QUANTILES.index(0.05)]),
+                    high=float(by_cell[s, a, QUANTILES.index(0.95)]),
+                    quantiles=tuple(by_cell[s, a].tolist()),
                     prob_best=float(best[s, a]),
                 )
                 for a, variant_id in enumerate(first.variant_ids)

@@ -24,7 +24,7 @@ from optimizer.simulation.learner import menus_of
 from optimizer.simulation.replay import Replayed as RejectionReplayed
 from optimizer.simulation.replay import replay
 from optimizer.simulation.replay_log import Course, ReplayLog, batches_of_rows, replay_log
-from optimizer.strategy.documents import ResolvedPolicy
+from optimizer.strategy.policy_settings import ResolvedPolicy
 
 TOGETHER = 25  # permutations of one unit of work, whatever the number of jobs, so that it makes no difference
 

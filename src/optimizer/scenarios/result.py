@@ -76,17 +76,16 @@ class Belief:
     """What was believed of a variant in the end, of replications together.
 
     Attributes:
-        alpha, beta: of the Beta posterior, each a mean over replications.
-        mean: of that distribution.
-        low, high: 90 % of it lies between them.
-        prob_best: probability of being the best, a mean over replications.
+        mean: expected net reward, in reward units, a mean over replications; likewise all that follows.
+        low, high: 90 % of the posterior lies between them.
+        quantiles: of the posterior, at `optimizer.simulation.runs.QUANTILES`.
+        prob_best: probability of being the best.
     """
 
-    alpha: float
-    beta: float
     mean: float
     low: float
     high: float
+    quantiles: tuple[float, ...]
     prob_best: float
 
 

@@ -28,7 +28,8 @@ from optimizer.scenarios.spreading import Workers
 from optimizer.scenarios.world_models import synthetic_world
 from optimizer.simulation.rehearsing import Chooser, Plan
 from optimizer.simulation.world import WorldModel
-from optimizer.strategy.documents import ResolvedPolicy, effective_policy, period, resolved_policy
+from optimizer.strategy.documents import effective_policy, period
+from optimizer.strategy.policy_settings import ResolvedPolicy, resolved_policy
 
 A_MONDAY = date(2026, 1, 5)
 USUAL_SPAN = 28 * DAY

@@ -45,6 +45,8 @@ def world_findings(
             yield source.finding((*path, "after"), f"an outcome above this one: {one_of(above, outcome.after)}")
         above.append(kind)
         yield from _unknown(source, (*path, "rates"), outcome.rates or (), names)
+        medians = None if outcome.amount is None else outcome.amount.medians
+        yield from _unknown(source, (*path, "amount", "medians"), medians or (), names)
         yield from _unknown(source, (*path, "rates_by_type"), outcome.rates_by_type or (), types)
         for of_type, rates in (outcome.rates_by_type or {}).items():
             yield from _unknown(source, (*path, "rates_by_type", of_type), rates, names)
@@ -57,11 +59,14 @@ def world_findings(
 
 def _objective_findings(source: Source, world: Synthetic, strategy: Strategy, campaign: Campaign) -> Iterator[Finding]:
     """What the campaign is judged by must be able to happen."""
-    rule = RewardRule.of(next(one for one in strategy.objectives if one.id == campaign.serves))
+    rule = RewardRule.of(next(one for one in strategy.objectives if one.id == campaign.serves), strategy.hygiene)
     path = (*_WORLD, "outcomes")
     if rule.kind not in world.outcomes:
         allowed = f"{rule.kind} among them, the outcome that {campaign.serves} rewards"
         yield source.finding(path, allowed, found=", ".join(world.outcomes))
+    elif rule.value == "amount" and world.outcomes[rule.kind].amount is None:
+        allowed = f"an amount, such as {{median: 25}}: {campaign.serves} rewards what the outcome is worth"
+        yield source.finding((*path, rule.kind), allowed, found="none")
     exposing = EXPOSURE_KINDS[rule.counts_from]
     if rule.counts_from != "decision" and not exposing & set(world.outcomes):
         allowed = f"{rule.counts_from} among them: {campaign.serves} counts from it, else nothing is ever learned"

@@ -23,7 +23,7 @@ from optimizer.scenarios.worlds import (
     SeasonDocument,
     Synthetic,
 )
-from optimizer.simulation.amounts import Amount, FixedAmount, LogNormalAmount
+from optimizer.simulation.amounts import Amount, AmountsByArm, FixedAmount, LogNormalAmount
 from optimizer.simulation.arrivals import Arrivals, EachOnce, HourlyArrivals
 from optimizer.simulation.delays import Delay, ExponentialDelay, LogNormalDelay, NoDelay
 from optimizer.simulation.dynamics import Drift, Dynamic, Fatigue, Novelty, WeeklySeason
@@ -55,7 +55,7 @@ def synthetic_world(written: Synthetic, variant_ids: tuple[str, ...], starts: In
             _rates(outcome, names, variant_ids),
             outcome.after,
             _delay(outcome.delay),
-            _amount(outcome.amount),
+            _amount(outcome.amount, variant_ids),
             outcome.frailty,
         )
         for name, outcome in written.outcomes.items()
@@ -106,13 +106,16 @@ def _delay(written: DelayDocument | None) -> Delay:
     return LogNormalDelay(written.median, written.spread)
 
 
-def _amount(written: AmountDocument | None) -> Amount | None:
+def _amount(written: AmountDocument | None, variant_ids: tuple[str, ...]) -> Amount | None:
     if written is None:
         return None
     if written.fixed is not None:
         return FixedAmount(micros(written.fixed))
     assert written.median is not None  # noqa: S101 - the document has one of both
-    return LogNormalAmount(written.median, written.spread)
+    if written.medians is None:
+        return LogNormalAmount(written.median, written.spread)
+    medians = [_rate((written.medians,), name, written.median) for name in (*variant_ids, NOTHING)]
+    return AmountsByArm(tuple(LogNormalAmount(median, written.spread) for median in medians))
 
 
 def _dynamics(change: Moved, variant_ids: tuple[str, ...], types: Sequence[str], starts: Instant) -> list[Dynamic]:

@@ -37,6 +37,7 @@ def _attribute_value(written: object) -> str | bool | float:
 VariantName = Annotated[str, Field(pattern=r"\S", max_length=97)]
 Rate = Annotated[Number, Field(ge=0, le=1)]
 Rates = Annotated[Mapping[VariantName, Rate], Field(min_length=1, max_length=101)]
+Median = Annotated[Number, Field(gt=0, le=1e6)]
 Odds = Annotated[Number, Field(gt=0, le=1_000)]
 Factor = Annotated[Number, Field(ge=0, le=1_000_000)]
 AttributeValue = Annotated[
@@ -79,13 +80,14 @@ class DelayDocument(Document):
 
 
 class AmountDocument(Document):
-    """What an outcome is worth: always the same, or a median and a spread."""
+    """What an outcome is worth: always the same, or a median, of each variant or of all, and a spread."""
 
     fixed: Annotated[Number, Field(gt=0, le=1e6)] | None = Field(
         default=None, description="always so much, in units of the currency, such as 25"
     )
-    median: Annotated[Number, Field(gt=0, le=1e6)] | None = Field(
-        default=None, description="half are worth less, in units of the currency; log-normal"
+    median: Median | None = Field(default=None, description="half are worth less, in units of the currency; log-normal")
+    medians: Annotated[Mapping[VariantName, Median], Field(min_length=1, max_length=101)] | None = Field(
+        default=None, description="the same by variant or message, where they differ, such as {hello: 25}"
     )
     spread: Annotated[Number, Field(gt=0, le=5)] = Field(
         default=1.0, description="standard deviation of the amount's logarithm"
@@ -95,6 +97,8 @@ class AmountDocument(Document):
     def _is_one_thing(self) -> AmountDocument:
         if (self.fixed is None) == (self.median is None):
             raise not_allowed("either a fixed amount, or a median with a spread")
+        if self.medians is not None and self.median is None:
+            raise not_allowed("medians beside a median, which is that of all others")
         return self
 
 

@@ -14,11 +14,13 @@ from optimizer.services.capacity import capacity_warnings
 from optimizer.services.learning import learn_tactic
 from optimizer.services.live import DOCUMENTS, Live, tactics_of
 from optimizer.services.outlooks import expected_outlook, hopeless_findings
+from optimizer.services.reused_ids import reused_id_warnings
 from optimizer.storage.access import Approval
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
 from optimizer.storage.versions import StrategyVersion
 from optimizer.strategy.changes import changes
+from optimizer.strategy.retirement import retirement_findings
 from optimizer.strategy.workspace import Workspace, read_workspace
 
 MOST_SENTENCES = 30  # of an audit entry; `plan` shows them all
@@ -31,7 +33,7 @@ class Applied:
     Attributes:
         changed: False when these very documents were in force already.
         awaiting: ``(campaign id, variant id)`` of what is not served until someone approves it.
-        warnings: sentences about what is more than the team said it can look after.
+        warnings: sentences about what is more than the team said it can look after, and about ids that are used again.
     """
 
     version: int
@@ -47,13 +49,17 @@ def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: s
     without one.
 
     Raises:
-        DocumentError: a campaign expects an audience too small to learn anything from.
+        DocumentError: a campaign expects an audience too small to learn anything from, or something that is retired
+            changes.
     """
     hopeless = list(hopeless_findings(workspace, expected_outlook(workspace)))
     if hopeless:
         raise DocumentError(hopeless)
     ledger.revisions.hold(DOCUMENTS)
     latest = ledger.versions.latest()
+    before = None if latest is None else read_workspace(latest.files)
+    if changed_in_retirement := list(retirement_findings(before, workspace)):
+        raise DocumentError(changed_in_retirement)
     changed = latest is None or latest.digest != workspace.digest
     version = 1 if latest is None else latest.version + int(changed)
     if changed:
@@ -61,7 +67,6 @@ def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: s
     compiled = tactics_of(workspace, version, ledger.approvals.granted(), ledger.controls.all())
     tactics = list(compiled.values())
     if changed:
-        before = None if latest is None else read_workspace(latest.files)
         ledger.revisions.bump(DOCUMENTS)
         _forget_meters(ledger, before, tactics)
         ledger.versions.insert(StrategyVersion(version, workspace.digest, dict(workspace.files), now, actor, note))
@@ -70,7 +75,8 @@ def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: s
         sentences = [change.sentence for change in changes(before, workspace)]
         ledger.audit.append(_entry(latest, sentences, workspace.digest, version, actor, note, now))
     awaiting = tuple(pair for tactic in tactics for pair in awaiting_approval(tactic))
-    return Applied(version, changed, awaiting, capacity_warnings(ledger, workspace, awaiting, now))
+    warnings = (*capacity_warnings(ledger, workspace, awaiting, now), *reused_id_warnings(ledger, before, workspace))
+    return Applied(version, changed, awaiting, warnings)
 
 
 def _entry(
@@ -154,9 +160,9 @@ def approve(
 
 
 def awaiting_approval(tactic: Tactic) -> list[tuple[str, str]]:
-    """``(campaign id, variant id)`` of the variants nobody has approved as they stand."""
+    """``(campaign id, variant id)`` of the variants nobody has approved as they stand, and that are not retired."""
     return [
         (tactic.campaign_id, variant.variant_id)
         for variant, approved in zip(tactic.variants, tactic.limits.approved, strict=True)
-        if not approved
+        if not (approved or variant.retired)
     ]

@@ -50,6 +50,24 @@ def supplies_of(ledger: Ledger, tactics: Sequence[Tactic], recipient_keys: Seque
     return supplies
 
 
+def supplies_seen(ledger: Ledger, tactic: Tactic, recipient_key: str, now: Instant) -> Supplies:
+    """What a decision of a tactic could use up now, looked at without writing: as `supplies_of` would find it."""
+    keys = meters_of(tactic, now)
+    found = ledger.meters.of(keys)
+    supplies = Supplies()
+    supplies.readings = {key: found[key] if key in found else reading_of(ledger, key, tactic.zone) for key in keys}
+    if keys:
+        found_open = ledger.commitments.matured(now, MOST_RELEASED, lock=False)
+        matured = [(before, released(before)) for before in found_open]
+        for key, difference in _differences(tactic.zone, matured).items():
+            if key in supplies.readings:
+                supplies.readings[key] = supplies.readings[key].plus(difference)
+    if tactic.contact_limits:
+        contacts = ledger.commitments.contacts([recipient_key], now - longest_window(tactic.contact_limits))
+        supplies.contacts = {key: [Contact(*contact) for contact in some] for key, some in contacts.items()}
+    return supplies
+
+
 def commit_to(ledger: Ledger, tactics: Mapping[str, Tactic], decisions: Sequence[Decision], supplies: Supplies) -> None:
     """Write what new decisions use up of the supplies they were made with, and claim it on the meters."""
     ordinals = supplies.ordinals
@@ -132,16 +150,24 @@ def _commitment(tactic: Tactic, decision: Decision, ordinal: int | None) -> Comm
 def _change(ledger: Ledger, zone: ZoneInfo, changes: Sequence[tuple[Commitment, Commitment]]) -> None:
     """Write changed commitments and what they change on the meters they count on."""
     ledger.commitments.change([after for _, after in changes])
-    differences: dict[tuple[str, str, Instant], Reading] = {}
+    for key, difference in _differences(zone, changes).items():
+        ledger.meters.give_back(key, difference)
+
+
+def _differences(zone: ZoneInfo, changes: Sequence[tuple[Commitment, Commitment]]) -> dict[MeterKey, Reading]:
+    """What changed commitments change on each meter they count on."""
+    by_place: dict[tuple[str, str, Instant], Reading] = {}
     for before, after in changes:
         place = (after.campaign_id, after.channel, after.at)
-        difference = used(after).plus(used(before).negated())
-        differences[place] = differences.get(place, UNUSED).plus(difference)
-    for (campaign_id, channel, at), difference in differences.items():
+        by_place[place] = by_place.get(place, UNUSED).plus(used(after).plus(used(before).negated()))
+    differences: dict[MeterKey, Reading] = {}
+    for (campaign_id, channel, at), difference in by_place.items():
         if difference != UNUSED:
             for label in periods_containing(at, zone).values():
                 for scope in (STRATEGY, campaign_scope(campaign_id), channel_scope(channel)):
-                    ledger.meters.give_back(MeterKey(scope, label), difference)
+                    key = MeterKey(scope, label)
+                    differences[key] = differences.get(key, UNUSED).plus(difference)
+    return differences
 
 
 def _readings(ledger: Ledger, keys: Sequence[MeterKey], zone: ZoneInfo) -> dict[MeterKey, Reading]:

@@ -23,17 +23,21 @@ class VariantExplained:
 
     Attributes:
         removed_by: the rule that removed it; None if it could be chosen.
-        alpha, beta: its Beta posterior in the decision's segment.
-        mean: posterior mean of its success rate.
+        mean: posterior mean of its net reward in the decision's segment.
+        low, high: 95 % of that posterior lies between them.
+        trials: exposed decisions of the campaign that this rests on.
+        elsewhere: trials made elsewhere that it rests on too, as many as they count for; see `warm_start`.
         p_best: posterior probability that it is the best of the eligible ones.
-        allocation: probability with which it was drawn: `p_best` after floor and cap.
+        allocation: probability with which it was drawn: `p_best` within the bounds people asked for.
     """
 
     variant_id: str
     removed_by: Block | None
-    alpha: float
-    beta: float
     mean: float
+    low: float
+    high: float
+    trials: float
+    elsewhere: float
     p_best: float
     allocation: float
 
@@ -121,20 +125,23 @@ def _steps(decision: Decision, table: AllocationTable | None, *, drawn: bool) ->
     if table is None or decision.segment_id not in table.snapshot.segment_ids:
         return ()
     segment = table.snapshot.segment_ids.index(decision.segment_id)
-    return steps(table, segment, decision.blocked, drawn=drawn)
+    return steps(table, segment, decision.blocked, decision.attributes, drawn=drawn)
 
 
 def _variants(decision: Decision, table: AllocationTable) -> tuple[VariantExplained, ...]:
     snapshot = table.snapshot
     segment = snapshot.segment_ids.index(decision.segment_id or "")
-    row = table.row(segment, table.eligible_for(decision))
+    row = table.row(segment, table.eligible_for(decision), decision.attributes)
+    mean, low, high = table.expected(segment, decision.attributes)
     return tuple(
         VariantExplained(
             variant_id=variant_id,
             removed_by=decision.blocked.get(variant_id),
-            alpha=float(snapshot.alpha[segment, arm]),
-            beta=float(snapshot.beta[segment, arm]),
-            mean=float(table.posterior.mean[segment, arm]),
+            mean=float(mean[arm]),
+            low=float(low[arm]),
+            high=float(high[arm]),
+            trials=float(snapshot.trials[segment, arm]),
+            elsewhere=float(snapshot.elsewhere[segment, arm]) if snapshot.elsewhere.size else 0.0,
             p_best=float(row.p_best[arm]),
             allocation=float(row.allocation[arm]),
         )

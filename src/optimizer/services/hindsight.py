@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -12,18 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.controls import Controls, Status
-from optimizer.domain.decision import Decision
+from optimizer.domain.decision import Attributes, Decision
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.domain.instants import DAY, HOUR, Duration, Instant
 from optimizer.domain.micros import units
 from optimizer.domain.outcome import Outcome
 from optimizer.domain.reasons import Block, Group
 from optimizer.domain.statistics import Cell, Sums
+from optimizer.domain.trials import Trials
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.assessment import Assessment, assess
 from optimizer.engine.choosing import NO_ARM, Chosen, Contacts
-from optimizer.engine.learning import evidence_of, learn
-from optimizer.engine.pricing import expected_costs
+from optimizer.engine.gathering import evidence_of
+from optimizer.engine.learning import learn
+from optimizer.engine.pricing import Cells, expected_costs
 from optimizer.engine.rationing import chosen_in_turn
 from optimizer.engine.spending import due
 from optimizer.engine.supplies import Supplies
@@ -34,8 +37,10 @@ from optimizer.evaluation.verdicts import Verdict
 from optimizer.guardrails.contacts import Contact, longest_window
 from optimizer.guardrails.eligibility import BLOCKS, ELIGIBLE
 from optimizer.guardrails.groups import LEARNING
+from optimizer.services.elsewhere import cells_elsewhere
 from optimizer.services.live import Live
 from optimizer.services.proving import Chances, chances
+from optimizer.services.training import drawn_trials
 from optimizer.storage.store import Ledger
 
 HISTORY: Duration = 28 * DAY
@@ -96,25 +101,28 @@ class _Past:
 class _Relearned:
     """The new allocation as a target policy: each decision is judged by one learned without the hours of its fold.
 
-    Features of the log are which of the new documents' variants may be chosen; its further arms are no longer sent.
+    Features of the log are which of the new documents' variants may be chosen, and last the decision's place; its
+    further arms are no longer sent.
 
     Attributes:
         tables: one for each fold.
         n_arms: of the new documents.
+        attributes: of each decision's recipient.
     """
 
     tables: Sequence[AllocationTable]
     n_arms: int
+    attributes: Sequence[Attributes]
 
     def probabilities(self, feedback: LoggedFeedback) -> NDArray[np.float64]:
         """Probability of every arm for every decision, ``[N, A]``."""
         found = np.zeros((len(feedback), feedback.n_arms))
         if feedback.decided_at is None:
             raise ValueError("feedback: found no instants; allowed a log that has them")
-        admitted = feedback.features > 0.0
+        admitted, places = feedback.features[:, :-1] > 0.0, feedback.features[:, -1].astype(np.int64)
         folds = _fold(feedback.decided_at)
         for n, (fold, segment) in enumerate(zip(folds.tolist(), feedback.segments.tolist(), strict=True)):
-            row = self.tables[fold].row(segment, admitted[n])
+            row = self.tables[fold].row(segment, admitted[n], self.attributes[places[n]])
             found[n, : self.n_arms] = row.allocation / row.allocation.sum()
         return found
 
@@ -143,14 +151,22 @@ def hindsight(
     past = _Past(decisions, ledger.outcomes.of([d.decision_id for d in decisions]))
     tactic = _as_if_in_force(tactic, controls)
     cells = list(ledger.statistics.of_campaign(tactic.campaign_id))
-    table = AllocationTable(learn(tactic, evidence_of(tactic, cells), 1, now))
+    others = cells_elsewhere(ledger, tactic)
+    trials = drawn_trials(ledger, live, tactic, decisions, past.outcomes)
+    table = AllocationTable(learn(tactic, evidence_of(tactic, cells), 1, now, lambda: trials, others))
     chosen = _chosen(ledger, live, tactic, table, past)
     before = np.array([d.variant_id is not None for d in decisions])
     after = chosen.arms != NO_ARM
     assessed = past.assessed(tactic)
     judged = _judged(past, assessed, chosen, now)
     reward_before, reward_after, lift, verdict = _rewards(
-        tactic, cells, _log(ledger, live, tactic, past, assessed, chosen, judged), now
+        tactic,
+        cells,
+        others,
+        trials,
+        _log(ledger, live, tactic, past, assessed, chosen, judged),
+        [decisions[n].attributes for n in judged],
+        now,
     )
     return Hindsight(
         campaign_id=tactic.campaign_id,
@@ -262,14 +278,30 @@ def _judged(past: _Past, assessed: Sequence[Assessment], chosen: Chosen, now: In
 
 
 def _rewards(
-    tactic: Tactic, cells: Sequence[tuple[Cell, Sums]], log: LoggedFeedback, now: Instant
+    tactic: Tactic,
+    cells: Sequence[tuple[Cell, Sums]],
+    others: Cells,
+    trials: Trials,
+    log: LoggedFeedback,
+    attributes: Sequence[Attributes],
+    now: Instant,
 ) -> tuple[float | None, Estimate | None, Estimate | None, Verdict | None]:
     if len(log) < FEWEST_DECISIONS:
         return None, None, None, None
     tables = [
-        AllocationTable(learn(tactic, evidence_of(tactic, _without(cells, fold)), 1, now)) for fold in range(FOLDS)
+        AllocationTable(
+            learn(
+                tactic,
+                evidence_of(tactic, _without(cells, fold)),
+                1,
+                now,
+                partial(trials.part, _fold(trials.decided_at) != fold),
+                others,
+            )
+        )
+        for fold in range(FOLDS)
     ]
-    target = _Relearned(tables, len(tactic.variant_ids))
+    target = _Relearned(tables, len(tactic.variant_ids), attributes)
     found = evaluate([log], {"changed": target}, reward_model=CellMeans.of(log, 0))
     judgement = found.judgements["changed"]
     estimate, lift = (of[judgement.headline] for of in (judgement.estimates, judgement.lifts))
@@ -287,7 +319,7 @@ def _log(
 ) -> LoggedFeedback:
     """The judged decisions. Arms are words: those of the new documents first, then those no longer sent.
 
-    What could be chosen then is `eligible`; what the new documents admit are the features.
+    What could be chosen then is `eligible`; what the new documents admit are the features, and last the place.
     """
     decisions = [past.decisions[n] for n in judged]
     editions = {d.strategy_version: live.edition(ledger, d.strategy_version)[d.campaign_id] for d in decisions}
@@ -306,8 +338,8 @@ def _log(
         segments=chosen.segments[judged],
         propensities=np.array([d.propensity for d in decisions], np.float64),
         rewards=np.array([units(assessed[n].reward) for n in judged], np.float64),
-        features=(chosen.codes[judged] == ELIGIBLE).astype(np.float64),
-        feature_names=tactic.variant_ids,
+        features=np.column_stack([chosen.codes[judged] == ELIGIBLE, np.arange(len(judged))]).astype(np.float64),
+        feature_names=(*tactic.variant_ids, "place"),
         eligible=eligible,
         decided_at=np.array([d.decided_at for d in decisions], np.int64),
         recipients=np.array([int(d.recipient_key[:16], 16) for d in decisions], np.uint64),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
-from optimizer.domain.instants import Instant
+from optimizer.domain.instants import Instant, bucket
 from optimizer.domain.snapshot import Snapshot
 from optimizer.domain.statistics import Cell, Sums
-from optimizer.engine.learning import evidence_of, is_frozen, next_snapshot
+from optimizer.engine.gathering import evidence_of
+from optimizer.engine.learning import is_frozen, next_snapshot
 from optimizer.engine.pricing import paced_budget
 from optimizer.engine.tactic import Tactic
+from optimizer.services.elsewhere import cells_elsewhere
 from optimizer.services.live import DOCUMENTS, SNAPSHOTS, Live
-from optimizer.services.watching import watch_campaign
+from optimizer.services.training import newest_trials
+from optimizer.services.watching import raise_alarms, watch_campaign
 from optimizer.storage.store import Ledger
 
 
@@ -27,7 +31,13 @@ def learn_campaign(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -
     ledger.statistics.flush()
     cells = list(ledger.statistics.of_campaign(campaign_id))
     watch_campaign(ledger, live, campaign_id, now, cells)
-    return learn_tactic(ledger, live.at(ledger).tactic(campaign_id), now, cells)
+    tactic = live.at(ledger).tactic(campaign_id)
+    before = ledger.snapshots.created_at(campaign_id)
+    snapshot = learn_tactic(ledger, tactic, now, cells)
+    if before is not None and snapshot.created_at > before and bucket(now) > bucket(before):
+        # What was learned is looked into once an hour: evidence is bucketed by hours.
+        raise_alarms(ledger, tactic, snapshot, evidence_of(tactic, cells), now)
+    return snapshot
 
 
 def learn_tactic(
@@ -49,7 +59,8 @@ def learn_tactic(
         cells = list(ledger.statistics.of_campaign(tactic.campaign_id))
     paced = paced_budget(tactic, now)
     readings = {} if paced is None else ledger.meters.of([paced.key])
-    snapshot = next_snapshot(tactic, evidence_of(tactic, cells), cells, readings, latest, now)
+    trials_now, others = partial(newest_trials, ledger, tactic), cells_elsewhere(ledger, tactic)
+    snapshot = next_snapshot(tactic, evidence_of(tactic, cells), cells, readings, latest, now, trials_now, others)
     if snapshot is not latest and ledger.snapshots.insert(snapshot):
         ledger.revisions.bump(SNAPSHOTS)
     return snapshot

@@ -16,9 +16,8 @@ from optimizer.insights.audience import Advice, Audience, Outlook, horizon_of, i
 from optimizer.services.live import tactics_of
 from optimizer.storage.store import Ledger
 from optimizer.strategy.audience import Attribute
-from optimizer.strategy.changes import document_of
 from optimizer.strategy.source import read_source
-from optimizer.strategy.workspace import Workspace
+from optimizer.strategy.workspace import Workspace, document_of
 
 HISTORY: Duration = 28 * DAY  # four whole weeks: every weekday counts the same
 SAMPLED = 5_000  # decisions a campaign's new segments are tried on
@@ -167,7 +166,7 @@ def _outlook(tactic: Tactic, traffic: _Traffic, rollout: float) -> list[SegmentO
         None if traffic.shares is None or traffic.per_day is None else traffic.shares[segment] * traffic.per_day
         for segment in range(len(names))
     ]
-    counts = tactic.limits.for_segment.sum(axis=1).tolist()
+    counts = tactic.limits.meant.sum(axis=1).tolist()
     audiences = [
         Audience(name, n, None if each is None else each * learning_share, rate)
         for name, n, each, rate in zip(names, counts, daily, traffic.rates, strict=True)

@@ -56,7 +56,8 @@ class Standing:
 
     Attributes:
         paused: variants that may not be chosen, with the sentence that says why.
-        alerts: alarms nobody has answered: outcome kind to sentence.
+        alerts: alarms nobody has answered: outcome kind, or what alarms about the learning, to sentence.
+        silent_since: since when nothing is learned, as no outcomes come in; None while they do.
         rollout: None when the documents have none.
         review: None when the strategy asks for none.
     """
@@ -66,6 +67,7 @@ class Standing:
     paused: dict[str, str]
     pinned: str | None
     alerts: dict[str, str]
+    silent_since: Instant | None
     rollout: RolloutStanding | None
     review: ReviewStanding | None
 
@@ -86,6 +88,7 @@ def standing(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Stan
         dict(controls.paused),
         controls.pinned,
         dict(controls.alerted),
+        controls.silent_since,
         _rollout(tactic.stages, controls, now) if tactic.stages else None,
         None if review is None else _review(review, controls, now),
     )
@@ -100,6 +103,7 @@ def standing_json(found: Standing) -> dict[str, Any]:
         "paused": found.paused,
         "pinned": found.pinned,
         "alerts": found.alerts,
+        "silent_since": _time(found.silent_since),
         "rollout": rollout
         and {
             "stage": rollout.stage,

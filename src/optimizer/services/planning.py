@@ -6,13 +6,17 @@ from dataclasses import dataclass
 
 from optimizer.domain.controls import UNTOUCHED
 from optimizer.domain.instants import Instant
+from optimizer.errors import DocumentError
 from optimizer.services.applying import awaiting_approval
 from optimizer.services.capacity import capacity_warnings
+from optimizer.services.elsewhere import start_in_words
 from optimizer.services.hindsight import Hindsight, hindsight
 from optimizer.services.live import Live, tactics_of
 from optimizer.services.outlooks import NO_ASSUMPTIONS, Assumptions, SegmentOutlook, campaign_outlook
+from optimizer.services.reused_ids import reused_id_warnings
 from optimizer.storage.store import Ledger
 from optimizer.strategy.changes import Change, campaigns_touched, changes
+from optimizer.strategy.retirement import retirement_findings
 from optimizer.strategy.workspace import Workspace
 
 
@@ -29,6 +33,7 @@ class Plan:
         lapsing: those of them that are approved now.
         outlook: who campaigns reach and how long they learn, by campaign and segment.
         hindsight: what the changed campaigns would have done with the requests of the last weeks.
+        warm_starts: what campaigns begin with that was seen elsewhere, in words.
         warnings: what to think about before applying.
     """
 
@@ -40,14 +45,21 @@ class Plan:
     lapsing: tuple[tuple[str, str], ...]
     outlook: tuple[SegmentOutlook, ...]
     hindsight: tuple[Hindsight, ...]
+    warm_starts: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
 def plan(
     ledger: Ledger, live: Live, workspace: Workspace, now: Instant, assumptions: Assumptions = NO_ASSUMPTIONS
 ) -> Plan:
-    """What would change if checked documents were applied now. Nothing is written."""
+    """What would change if checked documents were applied now. Nothing is written.
+
+    Raises:
+        DocumentError: something that is retired changes.
+    """
     loaded = live.at(ledger)
+    if changed_in_retirement := list(retirement_findings(loaded.workspace, workspace)):
+        raise DocumentError(changed_in_retirement)
     compiled = tactics_of(workspace, loaded.version + 1, ledger.approvals.granted(), loaded.controls)
     tactics = list(compiled.values())
     changed = changes(loaded.workspace, workspace)
@@ -72,5 +84,9 @@ def plan(
             for found in [hindsight(ledger, live, compiled[name], loaded.controls.get(name, UNTOUCHED), now)]
             if found is not None
         ),
-        warnings=capacity_warnings(ledger, workspace, awaiting, now),
+        warm_starts=tuple(said for tactic in tactics if (said := start_in_words(ledger, tactic, now)) is not None),
+        warnings=(
+            *capacity_warnings(ledger, workspace, awaiting, now),
+            *reused_id_warnings(ledger, loaded.workspace, workspace),
+        ),
     )

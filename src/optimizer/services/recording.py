@@ -11,6 +11,7 @@ from optimizer.domain.decision import Decision
 from optimizer.domain.instants import Instant, isoformat
 from optimizer.domain.outcome import SUPPRESSING, WITHDRAWN, Outcome, Receipt
 from optimizer.engine.assessment import CLOCK_SKEW, Assessment, assess, assessed_contributions, contributions
+from optimizer.engine.plausibility import NO_VALUES, Values
 from optimizer.policy.draw import recipient_key
 from optimizer.services.committing import settle
 from optimizer.services.live import Live
@@ -20,7 +21,12 @@ from optimizer.storage.store import Ledger
 
 @dataclass(frozen=True, slots=True)
 class OutcomeReport:
-    """What a reporter says: see `POST /v1/outcomes`. Either `decision_id` or `recipient` with `campaign_id`."""
+    """What a reporter says: see `POST /v1/outcomes`. Either `decision_id` or a recipient with `campaign_id`.
+
+    Attributes:
+        recipient: id of the caller's.
+        recipient_key: its keyed hash instead, of a report that waited in quarantine.
+    """
 
     event_id: str
     kind: str
@@ -31,6 +37,12 @@ class OutcomeReport:
     value: int | None = None
     currency: str | None = None
     reverses: str | None = None
+    machine: bool = False
+    recipient_key: str | None = None
+
+    def key(self, secret: bytes) -> str | None:
+        """The keyed hash of the recipient; None when the report names none."""
+        return self.recipient_key if self.recipient is None else recipient_key(secret, self.recipient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +65,14 @@ def record_outcomes(ledger: Ledger, live: Live, reports: Sequence[OutcomeReport]
     decisions = ledger.decisions.by_id([id_ for id_ in named.values() if id_ is not None], lock=True)
     _suppress(ledger, live, fresh.values(), decisions, now)
     workspace = live.at(ledger).workspace
-    currency = None if workspace is None else workspace.strategy.currency
+    values = NO_VALUES if workspace is None else Values.of(workspace.strategy)
 
     undone = [report.reverses for report in fresh.values() if report.reverses is not None]
     withdrawals = ledger.outcomes.known(undone, kind=WITHDRAWN)
     refused: dict[str, Recorded] = {}
     usable: list[Outcome] = []
     for event_id, report in fresh.items():
-        usable_or_refused = _judged(report, decisions.get(named[event_id] or ""), currency, withdrawals, now)
+        usable_or_refused = _judged(report, decisions.get(named[event_id] or ""), values, withdrawals, now)
         if isinstance(usable_or_refused, Outcome):
             usable.append(usable_or_refused)
         else:
@@ -111,8 +123,8 @@ def _suppress(
         if decision is not None:
             key = decision.recipient_key
             channel = live.edition(ledger, decision.strategy_version)[decision.campaign_id].campaign.channel
-        elif report.recipient is not None:
-            key = recipient_key(live.secret, report.recipient)
+        elif (named := report.key(live.secret)) is not None:
+            key = named
             tactic = live.at(ledger).tactics.get(report.campaign_id or "")
             channel = EVERY_CHANNEL if tactic is None else tactic.campaign.channel
         else:
@@ -123,14 +135,17 @@ def _suppress(
 
 
 def _decision_id(ledger: Ledger, live: Live, report: OutcomeReport) -> str | None:
-    if report.decision_id is not None or report.recipient is None or report.campaign_id is None:
+    key = report.key(live.secret)
+    if report.decision_id is not None or key is None or report.campaign_id is None:
         return report.decision_id
-    latest = ledger.decisions.latest_of(recipient_key(live.secret, report.recipient), report.campaign_id)
+    # A report may come long after it happened, and others may have been decided since.
+    latest = ledger.decisions.latest_of(key, report.campaign_id, by=report.occurred_at + CLOCK_SKEW)
+    latest = latest or ledger.decisions.latest_of(key, report.campaign_id)
     return None if latest is None else latest.decision_id
 
 
 def _judged(
-    report: OutcomeReport, decision: Decision | None, currency: str | None, withdrawals: Collection[str], now: Instant
+    report: OutcomeReport, decision: Decision | None, values: Values, withdrawals: Collection[str], now: Instant
 ) -> Outcome | Recorded:
     """The outcome a report amounts to, or why it cannot be used."""
     if decision is None:
@@ -144,9 +159,9 @@ def _judged(
             f"allowed {isoformat(earliest)} (the decision) to {isoformat(latest)} (now)"
         )
         return Recorded(report.event_id, Receipt.REJECTED, detail)
-    if report.currency is not None and report.currency != currency:
-        detail = f"currency: found {report.currency}; allowed {currency}"
-        return Recorded(report.event_id, Receipt.REJECTED, detail)
+    value = report.value if report.reverses is None else None  # what undoes another outcome has none of its own
+    if (unbelievable := values.objection(report.kind, value, report.currency)) is not None:
+        return Recorded(report.event_id, Receipt.REJECTED, unbelievable)
     if report.reverses in withdrawals:
         # What it gave back, a contact or money, may have been used for another decision since.
         detail = f"reverses: found {report.reverses}, a withdrawal; allowed other outcomes: ask for a new decision"
@@ -160,6 +175,7 @@ def _judged(
         occurred_at=report.occurred_at,
         received_at=now,
         reverses=report.reverses,
+        machine=report.machine,
     )
 
 
@@ -175,6 +191,4 @@ def _receipt(outcome: Outcome, closes_at: Instant) -> Recorded:
 def _kept(live: Live, report: OutcomeReport) -> dict[str, Any]:
     """A report as the quarantine may keep it: the recipient only as a keyed hash."""
     kept = {name: getattr(report, name) for name in OutcomeReport.__dataclass_fields__ if name != "recipient"}
-    if report.recipient is not None:
-        kept["recipient_key"] = recipient_key(live.secret, report.recipient)
-    return kept
+    return kept | {"recipient_key": report.key(live.secret)}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from optimizer.domain.controls import UNTOUCHED, Controls, Status
 from optimizer.domain.instants import Instant, isoformat
+from optimizer.engine.raising import ALARMS
 from optimizer.engine.tactic import Tactic
 from optimizer.engine.watching import WHOLE_CAMPAIGN, answered_alarm, rollout_state, stage_words, with_rollout
 from optimizer.errors import Conflict, NotFound
@@ -80,15 +81,15 @@ def resume(ledger: Ledger, live: Live, campaign_id: str, *, actor: str, note: st
     """Send again, whoever or whatever had paused or stopped the campaign.
 
     This answers its alarms, and what was a reason to stop is none any more: guardrail metrics of the campaign count
-    afresh, unless it was only paused and none had raised an alarm. A rollout's stage that was interrupted begins
-    again, for nobody took part meanwhile.
+    afresh, unless it was only paused and none of them had raised an alarm; alarms about the learning are no reason.
+    A rollout's stage that was interrupted begins again, for nobody took part meanwhile.
     """
 
     def change(tactic: Tactic, controls: Controls) -> _Change | str:
         if controls.status is Status.RUNNING:
             return f"{campaign_id} is already running"
         since: Mapping[str, Instant] = controls.watched_since
-        if controls.status is Status.STOPPED or controls.alerted:
+        if controls.status is Status.STOPPED or any(outcome not in ALARMS for outcome in controls.alerted):
             since = {**since, WHOLE_CAMPAIGN: now}
         begins = None if controls.stage_since is None else now
         ready = replace(controls, alerted={}, watched_since=since, stage_since=begins)
@@ -149,7 +150,7 @@ def pin(
 
     Raises:
         NotFound: no such variant.
-        Conflict: the variant is paused, or nobody has approved it: then nothing at all would be sent.
+        Conflict: the variant is paused or retired, or nobody has approved it: then nothing at all would be sent.
     """
 
     def change(tactic: Tactic, controls: Controls) -> _Change | str:
@@ -159,6 +160,8 @@ def pin(
             return f"{campaign_id}/{variant_id} is already pinned"
         if variant_id in controls.paused:
             raise Conflict(f"{place}: found it paused; allowed one that may be chosen")
+        if tactic.limits.retired[arm]:
+            raise Conflict(f"{place}: found it retired; allowed one that may be chosen")
         if not tactic.limits.approved[arm]:
             raise Conflict(f"{place}: found words nobody has approved; allowed one that may be chosen")
         after = replace(controls, pinned=variant_id)

@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
-from optimizer.domain.micros import LARGEST, MICRO
+from optimizer.domain.micros import LARGEST, MICRO, units
 
 
 class Amount(Protocol):
@@ -23,6 +24,14 @@ class Amount(Protocol):
             rng: chance.
         """
 
+    def means(self, n_arms: int, at_most: int | None = None) -> NDArray[np.float64]:
+        """Expected amount after each arm, and last after nothing sent, ``[A + 1]`` units of currency.
+
+        Args:
+            n_arms: ``A``.
+            at_most: an amount counts as no more than this, micro-units; None for all of it.
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class FixedAmount:
@@ -33,6 +42,10 @@ class FixedAmount:
     def draw(self, arms: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:  # noqa: ARG002  # no chance
         """That amount, ``[E]``."""
         return np.full(len(arms), self.micros, dtype=np.int64)
+
+    def means(self, n_arms: int, at_most: int | None = None) -> NDArray[np.float64]:
+        """That amount, ``[A + 1]``."""
+        return np.full(n_arms + 1, units(self.micros if at_most is None else min(self.micros, at_most)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +73,36 @@ class LogNormalAmount:
         amounts = self.median * MICRO * np.exp(self.sigma * rng.standard_normal(len(arms)))
         return np.minimum(amounts, LARGEST).round().astype(np.int64)
 
+    def means(self, n_arms: int, at_most: int | None = None) -> NDArray[np.float64]:
+        """The limited expectation of a log-normal amount (Klugman, Panjer & Willmot 2012, appendix A), ``[A + 1]``."""
+        limit = units(LARGEST if at_most is None else at_most)
+        z = (np.log(limit) - np.log(self.median)) / self.sigma
+        below = self.median * np.exp(self.sigma**2 / 2) * ndtr(z - self.sigma)
+        return np.full(n_arms + 1, below + limit * ndtr(-z))
+
+
+@dataclass(frozen=True, slots=True)
+class AmountsByArm:
+    """Arms after which outcomes are worth differently.
+
+    Attributes:
+        of_arms: ``A + 1``, the last after nothing sent.
+    """
+
+    of_arms: tuple[Amount, ...]
+
+    def draw(self, arms: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """An amount for each outcome, ``[E]``."""
+        drawn = np.empty(len(arms), dtype=np.int64)
+        for place in np.unique(arms).tolist():
+            rows = arms == place
+            drawn[rows] = self.of_arms[place].draw(arms[rows], rng)
+        return drawn
+
+    def means(self, n_arms: int, at_most: int | None = None) -> NDArray[np.float64]:
+        """That of each, ``[A + 1]``."""
+        return np.array([amount.means(n_arms, at_most)[arm] for arm, amount in enumerate(self.of_arms)])
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ResampledAmounts:
@@ -85,8 +128,19 @@ class ResampledAmounts:
         drawn = np.empty(len(arms), dtype=np.int64)
         for place in np.unique(arms):
             rows = arms == place
-            found = (self.amounts[place], self.chances[place])
-            amounts, chances = found if len(found[0]) else (np.concatenate(self.amounts), np.concatenate(self.chances))
+            amounts, chances = self._of(place)
             upto = np.cumsum(chances)
             drawn[rows] = amounts[np.searchsorted(upto[:-1] / upto[-1], rng.random(int(rows.sum())), side="right")]
         return drawn
+
+    def means(self, n_arms: int, at_most: int | None = None) -> NDArray[np.float64]:
+        """Mean of the observed amounts of each arm, as often as each is drawn, ``[A + 1]``."""
+        most = LARGEST if at_most is None else at_most
+        found = [self._of(place) for place in range(n_arms + 1)]
+        return np.array([np.average(np.minimum(amounts, most), weights=chances) for amounts, chances in found]) / MICRO
+
+    def _of(self, place: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Amounts and chances of an arm, or those of all where it has none."""
+        if len(self.amounts[place]):
+            return self.amounts[place], self.chances[place]
+        return np.concatenate(self.amounts), np.concatenate(self.chances)

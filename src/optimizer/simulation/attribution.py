@@ -88,7 +88,13 @@ class Timing:
 
 
 def worth(
-    rule: RewardRule, kinds: Sequence[str], patterns: NDArray[np.bool_], timing: Timing, *, sent: bool
+    rule: RewardRule,
+    kinds: Sequence[str],
+    patterns: NDArray[np.bool_],
+    timing: Timing,
+    *,
+    sent: bool,
+    value: float = 1.0,
 ) -> NDArray[np.float64]:
     """Expected reward of a decision of which these outcomes come, ``[P]``.
 
@@ -101,9 +107,10 @@ def worth(
         patterns: ``[P, K]``, which kinds happen.
         timing: how long they take.
         sent: False: nothing was, which counts from the decision.
+        value: what the rewarded outcome is worth: 1, or where rewards are amounts, the expected amount that counts.
     """
     gains = np.array([-sum(units(off) for name, off in rule.penalties if name == kind) for kind in kinds])
-    gains[kinds.index(rule.kind)] += 1.0  # at most one event of a kind: the first is every one
+    gains[kinds.index(rule.kind)] += value  # at most one event of a kind: the first is every one
     exposing = [kind for kind, name in enumerate(kinds) if name in EXPOSURE_KINDS[rule.counts_from]]
     from_decision = not sent or rule.counts_from == "decision"
     undone = [kind for kind, name in enumerate(kinds) if sent and name in (WITHDRAWN, BOUNCED)]

@@ -29,7 +29,7 @@ from optimizer.domain.feedback import LoggedFeedback
 from optimizer.simulation.learner import Counts, Floats, Learner, Menus, menus_of
 from optimizer.simulation.permutations import Permutations
 from optimizer.simulation.replay_log import Course, curve_points, positives_of
-from optimizer.strategy.documents import ResolvedPolicy
+from optimizer.strategy.policy_settings import ResolvedPolicy
 
 Predictions = Floats | Callable[[LoggedFeedback], Floats]
 

@@ -11,15 +11,20 @@ from numpy.typing import NDArray
 from optimizer.domain.instants import Instant
 from optimizer.domain.meters import UNUSED, Reading
 from optimizer.domain.micros import MICRO
-from optimizer.engine.choosing import NO_ARM, Chosen
+from optimizer.domain.reasons import Reason
+from optimizer.domain.trials import Trials
+from optimizer.engine.choosing import NO_ARM, REASONS, Chosen
+from optimizer.engine.contexts import MOST_TRIALS
 from optimizer.engine.judging import NEVER, Made, assessments
 from optimizer.engine.settling import Commitments, committed, released_together, settled_together
 from optimizer.engine.tactic import Tactic
 from optimizer.engine.tallies import Tallies
+from optimizer.guardrails.groups import LEARNING
 from optimizer.simulation.world import Events
 
 _CHUNK = 100_000  # decisions that are judged together at the end, so that memory stays bounded
 _WHOLE = ("recipients", "steps", "segments", "groups", "arms", "reasons", "decided_at")
+_DRAWN = [REASONS.index(Reason.EXPLOIT), REASONS.index(Reason.EXPLORE)]
 _MONEY = ("most", "settled", "closes_at")
 
 
@@ -49,12 +54,12 @@ class Journal:
 
     Attributes:
         tallies: what everything heard of so far adds up to.
-        news: what of it is new since it was last cleared, where the campaign's policy forgets; else nothing.
+        news: what of it is new since it was last cleared, where the time of a trial may matter; else nothing.
     """
 
     def __init__(self, tactic: Tactic, kinds: tuple[str, ...]) -> None:
         self.tallies, self.news = Tallies(tactic, kinds), Tallies(tactic, kinds)
-        self._counted_in = (self.tallies,) if tactic.policy.half_life is None else (self.tallies, self.news)
+        self._counted_in = (self.tallies, self.news) if tactic.policy.reads_time else (self.tallies,)
         self._tactic, self._kinds, self._n = tactic, kinds, 0
         self._columns: dict[str, NDArray[np.int64]] = {name: np.zeros(1, np.int64) for name in (*_WHOLE, *_MONEY)}
         self._columns |= {name: np.zeros((1, len(kinds)), np.int64) for name in ("occurred_at", "values")}
@@ -113,6 +118,28 @@ class Journal:
         columns = self._columns
         withdrawn = list(zip(columns["recipients"][gone].tolist(), columns["decided_at"][gone].tolist(), strict=True))
         return Heard(columns["recipients"][rows], kinds, given_back, withdrawn)
+
+    def trials(self, tactic: Tactic, numbers: NDArray[np.float64]) -> Trials:
+        """The newest trials that were drawn, judged by everything heard of so far.
+
+        Args:
+            tactic: the campaign; it looks at attributes.
+            numbers: attributes of everyone in the world, as its features read them, ``[M, …]``.
+        """
+        columns, n = self._columns, self._n
+        drawn = (columns["groups"][:n] == LEARNING) & (columns["arms"][:n] != NO_ARM)
+        drawn &= np.isin(columns["reasons"][:n], _DRAWN)
+        rows = np.flatnonzero(drawn)[-MOST_TRIALS:]
+        parts = [Trials.none(numbers.shape[1], (len(tactic.rules.segment_ids), len(tactic.variants)))]
+        for start in range(0, len(rows), _CHUNK):
+            here = rows[start : start + _CHUNK]
+            made = self._made(here)
+            found = assessments(self._tactic.reward_rule, self._kinds, made)
+            trials, recipients = found.exposed, columns["recipients"][here]
+            judged = (made.segments, made.arms, found.rewarded, made.decided_at, np.ones(len(here)))
+            of_trials = [column[trials] for column in (numbers[recipients], *judged)]
+            parts.append(Trials.of_columns(of_trials, parts[0].shape))
+        return Trials.joined(parts)
 
     def rewards(self, n_steps: int) -> NDArray[np.float64]:
         """Reward of each step's decisions, given everything heard of so far, ``[T]``, in units."""

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.domain.instants import HOUR, Instant, bucket
-from optimizer.policy.allocation import allocation
+from optimizer.engine.allocations import bounds_of
 from optimizer.policy.beta_bernoulli import beta_posterior
-from optimizer.strategy.documents import ResolvedPolicy
+from optimizer.policy.exploration import shares
+from optimizer.strategy.policy_settings import ResolvedPolicy
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -71,18 +72,28 @@ class Learner:
             penalties: what each of ``K`` penalised kinds of outcome costs, in reward units.
             opens: instants at which batches begin, increasing.
             n_lanes: ``L``.
+
+        Raises:
+            ValueError: the policy's model is not one that a replay can feed.
         """
+        if policy.model != "beta_bernoulli":
+            found, why = policy.model, "it learns whether rewards came, lane by lane"
+            raise ValueError(f"model: found {found}; allowed in a replay: beta_bernoulli, as {why}")
         self.policy, self.menus, self.n_segments, self.penalties = policy, menus, n_segments, penalties
         self._forgets = policy.half_life is not None
         self._buckets = np.unique(opens - opens % HOUR) if self._forgets else np.zeros(1, np.int64)
         n_arms = menus.eligible.shape[1]
         self._sums = np.zeros((2 + len(penalties), n_lanes, n_segments, n_arms, len(self._buckets)))
         self._eligible = np.broadcast_to(menus.eligible, (n_lanes, *menus.eligible.shape))
+        self._shares: Floats | None = None  # those of the batch before, which the next may not move far from
         # Row of the posterior of each lane and menu: lanes are segments of one posterior.
         self._rows = (np.arange(n_lanes)[:, None] * n_segments + menus.segments).ravel()
 
     def allocation(self, now: Instant) -> Floats:
-        """Probability with which each variant is drawn from each menu, after all that was learned, ``[L, M, A]``."""
+        """Probability with which each variant is drawn from each menu, after all that was learned, ``[L, M, A]``.
+
+        To be asked for once a batch, as a largest change counts from one to the next.
+        """
         seen = self._place(now) + 1
         n_lanes, _, n_arms = self._eligible.shape
         sums = self._sums[..., :seen].reshape(-1, n_lanes * self.n_segments, n_arms, seen)
@@ -91,7 +102,9 @@ class Learner:
         prior = (self.policy.prior_successes, self.policy.prior_failures)
         posterior = beta_posterior(evidence, now, self.policy.half_life, *prior, self.penalties)
         p_best = posterior.prob_best_of(self._rows, self._eligible.reshape(-1, n_arms)).reshape(self._eligible.shape)
-        return allocation(p_best, self._eligible, self.policy.floor, self.policy.cap)
+        trials = sums[0].sum(axis=-1)[self._rows].reshape(self._eligible.shape)
+        self._shares = shares(p_best, None, self._eligible, trials, self._shares, bounds_of(self.policy))
+        return self._shares
 
     def learn(self, sums: Floats, at: Instant) -> None:
         """Take in a batch of decisions made at an instant.

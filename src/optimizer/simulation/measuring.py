@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import sqrt
+from dataclasses import replace
+from math import isnan
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.instants import DAY, Instant
 from optimizer.domain.meters import UNUSED, Reading
-from optimizer.domain.micros import MICRO, units
+from optimizer.domain.micros import units
 from optimizer.domain.reasons import HOLDOUTS, Group
-from optimizer.domain.statistics import ZERO, Cell, Sums, reward_metric
+from optimizer.domain.statistics import Cell, Sums, reward_metric
 from optimizer.engine.allocations import Allocations, AllocationTable
+from optimizer.engine.beliefs import posterior_of
 from optimizer.engine.choosing import NO_ARM, REASONS, Chosen
-from optimizer.engine.learning import evidence_of, posterior_of
+from optimizer.engine.comparing import compared
+from optimizer.engine.contexts import TrialsNow
+from optimizer.engine.gathering import evidence_of
 from optimizer.engine.pricing import paced_budget
 from optimizer.engine.supplies import Keys, Supplies
 from optimizer.engine.tactic import Tactic
 from optimizer.guardrails.eligibility import BLOCKS, ELIGIBLE
 from optimizer.guardrails.groups import LEARNING
+from optimizer.policy.posterior import Posterior
 from optimizer.simulation.journal import Journal
-from optimizer.simulation.runs import AllocationCurve, Curves, Event, Lift, Run
+from optimizer.simulation.runs import QUANTILES, AllocationCurve, Curves, Event, Lift, Run
 
 ANSWER = 0.9  # posterior probability of being best from which a variant is the answer
 MOST_POINTS = 200  # of the allocation's curve
@@ -120,8 +125,14 @@ class Measures:
             self._curves["paced_spend"][step] = paced.spent(supplies.readings.get(paced.key, UNUSED))
             self._curves["pacing_target"][step] = paced.budget.target(until)
 
-    def run(self, tactic: Tactic, journal: Journal) -> Run:
-        """The run, once every outcome has been heard of."""
+    def run(self, tactic: Tactic, journal: Journal, trials_now: TrialsNow) -> Run:
+        """The run, once every outcome has been heard of.
+
+        Args:
+            tactic: the campaign as it was in the end.
+            journal: its decisions.
+            trials_now: reads its trials one by one, for a policy that looks at whom they were made on.
+        """
         instants = np.array(self._at, np.int64)
         rewards = journal.rewards(len(instants))
         curves = Curves(
@@ -133,7 +144,8 @@ class Measures:
         )
         cells = list(journal.tallies.cells())
         evidence = evidence_of(tactic, cells)
-        posterior = posterior_of(tactic, evidence, self._at[-1])
+        heard_all = replace(tactic, policy=replace(tactic.policy, estimates_delay=False))
+        posterior = posterior_of(heard_all, evidence, self._at[-1], None, self._snapshots + 1, trials_now)
         return Run(
             segment_ids=tactic.rules.segment_ids,
             variant_ids=tactic.variant_ids,
@@ -152,11 +164,9 @@ class Measures:
             blocks={block.value: self._blocks[block.value] for block in BLOCKS if self._blocks[block.value]},
             events=tuple(self.events),
             stages=tuple(event.at for event in self.events if event.action in {"begin rollout", "advance rollout"}),
-            alpha=posterior.alpha,
-            beta=posterior.beta,
-            prob_best=np.array(
-                [posterior.prob_best(s, admitted) for s, admitted in enumerate(tactic.limits.for_segment)]
-            ),
+            mean=posterior.mean,
+            quantiles=_quantiles(posterior),
+            prob_best=np.array([posterior.prob_best(s, admitted) for s, admitted in enumerate(tactic.limits.meant)]),
             trials=evidence.trials.sum(axis=-1),
             successes=evidence.positives.sum(axis=-1),
             lift=self._lift(tactic, cells),
@@ -166,21 +176,19 @@ class Measures:
 
     def _lift(self, tactic: Tactic, cells: Sequence[tuple[Cell, Sums]]) -> Lift | None:
         metric = reward_metric(tactic.reward_rule.objective_id)
-        learning = held_out = ZERO
-        for cell, sums in cells:
-            if cell.metric == metric and cell.group == Group.LEARNING:
-                learning = learning.plus(sums)
-            elif cell.metric == metric and cell.group in HOLDOUTS:
-                held_out = held_out.plus(sums)
-        if min(learning.n, held_out.n) < 2 or not self._n_learners:
+        trials = [one for one in cells if one[0].metric == metric]
+        learning = [one for one in trials if one[0].group == Group.LEARNING]
+        held_out = [one for one in trials if one[0].group in HOLDOUTS]
+        found = compared(tactic.reward_rule, learning, held_out)
+        if isnan(found.value) or not self._n_learners:
             return None
-        (mean, variance), (mean_held_out, variance_held_out) = map(_mean_and_its_variance, (learning, held_out))
         return Lift(
             true=self._gain / self._n_learners,
-            measured=mean - mean_held_out,
-            standard_error=sqrt(variance + variance_held_out),
-            learning_trials=learning.n,
-            holdout_trials=held_out.n,
+            measured=found.value,
+            standard_error=0.0 if isnan(found.standard_error) else found.standard_error,
+            raw=found.raw,
+            learning_trials=sum(sums.n for _, sums in learning),
+            holdout_trials=sum(sums.n for _, sums in held_out),
         )
 
 
@@ -191,8 +199,9 @@ def _named(journal: Journal, variant_ids: Sequence[str]) -> dict[str, dict[str, 
     return {one: dict(zip(names, row, strict=True)) for one, row in zip(variant_ids, found, strict=True)}
 
 
-def _mean_and_its_variance(sums: Sums) -> tuple[float, float]:
-    """Mean reward of some trials, in units, and the variance of that mean."""
-    mean = sums.total / MICRO / sums.n
-    variance = (sums.squares / MICRO / sums.n - mean**2) * sums.n / (sums.n - 1)
-    return mean, max(variance, 0.0) / sums.n
+def _quantiles(posterior: Posterior) -> NDArray[np.float64]:
+    """Quantiles of the posterior, ``[len(QUANTILES), S, A]``: the ends of equal-tailed intervals."""
+    lower = [posterior.interval(1.0 - 2.0 * tail)[0] for tail in QUANTILES if tail < 0.5]
+    upper = [posterior.interval(1.0 - 2.0 * tail)[1] for tail in QUANTILES if tail < 0.5]
+    median = np.stack(posterior.interval(1e-9)).mean(axis=0)
+    return np.stack([*lower, median, *upper[::-1]])

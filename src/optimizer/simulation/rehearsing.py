@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,17 +16,23 @@ from optimizer.domain.meters import UNUSED, Reading
 from optimizer.domain.outcome import SUPPRESSING
 from optimizer.domain.snapshot import Snapshot
 from optimizer.domain.statistics import Cell, Sums
+from optimizer.domain.trials import Trials
+from optimizer.engine.alarms import alarmed
 from optimizer.engine.allocations import Allocations, AllocationTable, FixedShares
 from optimizer.engine.choosing import NO_ARM, Contacts
+from optimizer.engine.gathering import evidence_of
 from optimizer.engine.judging import NEVER
-from optimizer.engine.learning import evidence_of, next_snapshot
+from optimizer.engine.lateness import hours_matter
+from optimizer.engine.learning import next_snapshot
 from optimizer.engine.pricing import Cells, paced_budget
+from optimizer.engine.raising import Done
 from optimizer.engine.rationing import chosen_in_turn
 from optimizer.engine.supplies import Keys, Supplies, meters_of
 from optimizer.engine.tactic import Tactic, compile_tactic
 from optimizer.engine.watching import watched
 from optimizer.guardrails.contacts import Contact
 from optimizer.guardrails.groups import Places
+from optimizer.policy.features import Features
 from optimizer.simulation.journal import Journal
 from optimizer.simulation.measuring import Measures
 from optimizer.simulation.people import People
@@ -134,7 +141,8 @@ class _Rehearsal:
         self.journal = Journal(self.tactic, self.world.kinds)
         self.measures = Measures(self.tactic, range(plan.start, plan.end, self.step))
         shape = (len(self.tactic.rules.segment_ids), len(self.tactic.variants), len(self.tactic.reward_rule.penalties))
-        self.evidence = Evidence.none(*shape)
+        self.numbers: NDArray[np.float64] | None = None  # attributes of everyone as such a policy reads them
+        self.evidence, self.by_hour = Evidence.none(*shape), False
         self.snapshot: Snapshot | None = None
         self.posterior_table: AllocationTable
 
@@ -152,7 +160,7 @@ class _Rehearsal:
                 step, self.tactic, self.supplies, self.keys[step], min(now + self.step, self.plan.end)
             )
         self.journal.hear(NEVER - 1)  # what comes of the decisions in the end
-        return self.measures.run(self.tactic, self.journal)
+        return self.measures.run(self.tactic, self.journal, self.trials)
 
     def chance(self, purpose: int, step: int = 0) -> np.random.Generator:
         """Chance for one purpose, in one step; the same whatever the chooser does."""
@@ -198,27 +206,45 @@ class _Rehearsal:
             edges.append(bucket(paced.budget.start))
         return list(self.journal.tallies.cells(edges))
 
-    def watch(self, cells: Cells, now: Instant) -> None:
+    def watch(self, cells: Sequence[tuple[Cell, Sums]], now: Instant) -> None:
         """People answer what they were asked, and guardrails act on what came in."""
         controls, answers = self.people.answered(self.tactic, self.controls, now)
-        controls, done = watched(self.tactic, controls, cells, now)
+        controls, done = watched(self.tactic, controls, cells, now, self.journal.tallies.cells)
         self.measures.events += answers
+        self.obey(controls, done, now)
+
+    def obey(self, controls: Controls, done: Iterable[Done], now: Instant) -> None:
+        """Guardrails, or what looks into the learning, have decided something."""
         self.measures.events += [Event(now, WATCHER, one.action, one.subject, one.sentence) for one in done]
-        if controls != self.controls:
-            self.controls = controls
+        changed, self.controls = controls != self.controls, controls
+        if changed:
             self.tactic = self.compiled()
 
     def learn(self, cells: Cells, now: Instant) -> None:
         """What came in becomes a snapshot, if it says anything new."""
         tactic, news = self.tactic, self.journal.news
-        if tactic.policy.half_life is None:
-            self.evidence = evidence_of(tactic, cells)
-        else:  # the age of what was seen counts: evidence adds, so only what is new has to be read
+        if self.by_hour:  # evidence adds, so only what is new has to be read
             self.evidence += evidence_of(tactic, news.cells())
+        else:
+            self.evidence = evidence_of(tactic, cells)
+            self.by_hour = hours_matter(tactic, self.evidence)
+            if self.by_hour:
+                self.evidence = evidence_of(tactic, self.journal.tallies.cells())
         news.clear()
-        snapshot = next_snapshot(tactic, self.evidence, cells, self.supplies.readings, self.snapshot, now)
-        if snapshot is not self.snapshot:
-            self.snapshot, self.posterior_table = snapshot, AllocationTable(snapshot)
+        readings = self.supplies.readings
+        snapshot = next_snapshot(tactic, self.evidence, cells, readings, self.snapshot, now, self.trials)
+        if snapshot is self.snapshot:
+            return
+        before, self.snapshot, self.posterior_table = self.snapshot, snapshot, AllocationTable(snapshot)
+        if before is not None and bucket(now) > bucket(before.created_at) and self.chooser == "learning":
+            self.obey(*alarmed(tactic, self.controls, self.evidence, self.posterior_table.posterior, now), now)
+
+    def trials(self) -> Trials:
+        """What came of each recipient's messages so far, for a policy that looks at whom they were for."""
+        if self.numbers is None:
+            features = self.tactic.features or Features(())
+            self.numbers = features.numbers(self.world.population.attributes)
+        return self.journal.trials(self.tactic, self.numbers)
 
     def decide(self, step: int, now: Instant) -> None:
         """Whoever comes by in this step is decided for at its beginning, and events take their course."""

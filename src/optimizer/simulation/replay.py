@@ -29,7 +29,7 @@ import numpy as np
 from optimizer.simulation.learner import Counts, Floats, Learner
 from optimizer.simulation.permutations import Permutations
 from optimizer.simulation.replay_log import ReplayLog, curve_points
-from optimizer.strategy.documents import ResolvedPolicy
+from optimizer.strategy.policy_settings import ResolvedPolicy
 
 _REPLAYING = 41  # stream of numbers
 _LANES = 20  # permutations that go together

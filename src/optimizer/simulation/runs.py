@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.instants import Instant
+
+# How much of a posterior lies below each of its kept quantiles; symmetric, a half in the middle.
+QUANTILES: Final = (0.001, 0.005, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975, 0.995, 0.999)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +70,7 @@ class AllocationCurve:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that was done to the campaign; see `optimizer.engine.watching.Done`.
+    """Something that was done to the campaign; see `optimizer.engine.raising.Done`.
 
     Attributes:
         at: instant.
@@ -90,14 +94,17 @@ class Lift:
     Attributes:
         true: by the world's own rates, a message: what the learning group was sent against control for the same
             recipients. Where some messages never become a trial, it is smaller than the measured one by their share.
-        measured: mean reward of the learning group's trials less that of the holdouts', as a report would say.
-        standard_error: of the measured one.
+        measured: mean reward of the learning group's trials less that of the holdouts', compared within segments and
+            days, as a report would say.
+        standard_error: of the measured one; 0 where nothing or everything was rewarded.
+        raw: the same of the plain means, which seasons and changing shares confound.
         learning_trials, holdout_trials: how many trials that rests on.
     """
 
     true: float
     measured: float
     standard_error: float
+    raw: float
     learning_trials: int
     holdout_trials: int
 
@@ -121,7 +128,8 @@ class Run:
         blocks: decisions from which a rule removed at least one variant, by rule.
         events: what guardrails did and people answered, in order.
         stages: instant at which each stage of the rollout began, as far as it came.
-        alpha, beta: ``[S, A]``, the posterior at the end, once every outcome that counts has come.
+        mean: ``[S, A]``, expected net reward by the posterior at the end, once every outcome that counts has come.
+        quantiles: ``[len(QUANTILES), S, A]``, of that posterior.
         prob_best: ``[S, A]``, by that posterior, among the variants meant for the segment.
         trials, successes: ``[S, A]``, of the learning group.
         lift: None without holdouts or before either group has two trials.
@@ -147,8 +155,8 @@ class Run:
     blocks: Mapping[str, int]
     events: tuple[Event, ...]
     stages: tuple[Instant, ...]
-    alpha: NDArray[np.float64]
-    beta: NDArray[np.float64]
+    mean: NDArray[np.float64]
+    quantiles: NDArray[np.float64]
     prob_best: NDArray[np.float64]
     trials: NDArray[np.float64]
     successes: NDArray[np.float64]

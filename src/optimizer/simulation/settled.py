@@ -84,16 +84,28 @@ class SettledWorld:
         its rate.
 
         Raises:
-            ValueError: the rewarded outcome never happens in this world.
+            ValueError: the rewarded outcome never happens in this world, or has no amount where the reward is one.
         """
         if rule.kind not in self.kinds:
             raise ValueError(f"reward: found the outcome {rule.kind}; allowed in this world: {', '.join(self.kinds)}")
         if rule not in self._worths:
-            patterns = self.outcomes.patterns
-            of_pattern = [worth(rule, self.kinds, patterns, self.timing, sent=sent) for sent in (True, False)]
-            self._worths[rule] = np.stack([of_pattern[0]] * self.n_arms + [of_pattern[1]])
+            values = self._values(rule)
+            of_arm = [
+                worth(rule, self.kinds, self.outcomes.patterns, self.timing, sent=arm < self.n_arms, value=value)
+                for arm, value in enumerate(values)
+            ]
+            self._worths[rule] = np.stack(of_arm)
         chances = self.chances(at, np.zeros(1, dtype=np.int64))[0]
         return np.einsum("zaqp,zq,ap->za", chances, self.outcomes.shares, self._worths[rule])
+
+    def _values(self, rule: RewardRule) -> list[float]:
+        """What the rewarded outcome is worth on average after each arm, and last after nothing sent."""
+        if rule.value != "amount":
+            return [1.0] * (self.n_arms + 1)
+        amount = self.amounts[self.kinds.index(rule.kind)]
+        if amount is None:
+            raise ValueError(f"{rule.kind}: found no amount; allowed one, as the reward is the amount")
+        return amount.means(self.n_arms, rule.at_most).tolist()
 
     def rates(self, at: Instant, earlier: int = 0) -> NDArray[np.float64]:
         """How often each kind happens, ``[K, Z, A + 1]``, delays and windows aside."""

@@ -97,9 +97,10 @@ class World(Protocol):
     def expected_rewards(self, rule: RewardRule, at: Instant) -> NDArray[np.float64]:
         """Expected reward of a first contact decided at `at`, ``[Z, A + 1]``; the last column is of sending nothing.
 
-        In rewards: 1 is one rewarded outcome. Penalties are taken off, and only what falls within the attribution
-        window counts. It is the mean over all such decisions: one that never becomes a trial, because it is not
-        delivered, say, earns 0. Nothing sent counts from the decision, as it does for a holdout.
+        In rewards: 1 is one rewarded outcome, or a unit of currency where the reward is an amount. Penalties are taken
+        off, and only what falls within the attribution window counts. It is the mean over all such decisions: one that
+        never becomes a trial, because it is not delivered, say, earns 0. Nothing sent counts from the decision, as it
+        does for a holdout.
         """
 
 

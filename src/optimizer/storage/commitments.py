@@ -84,12 +84,13 @@ class Commitments:
             found.update((key, ordinal) for key, ordinal in rows)
         return found
 
-    def matured(self, now: Instant, most: int) -> list[Commitment]:
-        """The first of those that are open although nothing can be due any more, kept from other workers."""
+    def matured(self, now: Instant, most: int, *, lock: bool = True) -> list[Commitment]:
+        """The first of those that are open although nothing can be due any more, kept from other workers if locked."""
         due = sa.and_(_COMMITMENTS.c.open, _COMMITMENTS.c.closes_at < now)
         query = sa.select(_COMMITMENTS).where(due).order_by(_COMMITMENTS.c.closes_at).limit(most)
-        # What another worker is at, it will release itself.
-        return [_commitment(row) for row in self._connection.execute(query.with_for_update(skip_locked=True))]
+        if lock:  # what another worker is at, it will release itself
+            query = query.with_for_update(skip_locked=True)
+        return [_commitment(row) for row in self._connection.execute(query)]
 
     def sum_of(
         self, *, campaign_id: str | None, channel: str | None, starts: Instant | None, ends: Instant | None

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import orjson
 import sqlalchemy as sa
 
-from optimizer.domain.controls import Controls, Status
+from optimizer.domain.controls import Controls, Hearing, Status
 from optimizer.domain.instants import Instant
 from optimizer.storage.rows import portions, table_of, upsert
 from optimizer.storage.tables import ControlRow, SuppressionRow
@@ -40,7 +40,10 @@ class CampaignControls:
 
 def _controls(body: str) -> Controls:
     kept = orjson.loads(body)
-    return Controls(**{**kept, "status": Status(kept["status"])})
+    hearing = kept.get("hearing")
+    return Controls(
+        **{**kept, "status": Status(kept["status"]), "hearing": None if hearing is None else Hearing(**hearing)}
+    )
 
 
 class Suppression(NamedTuple):

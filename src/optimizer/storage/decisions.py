@@ -45,10 +45,11 @@ class Decisions:
                 found[row.decision_id] = _decision(row)
         return found
 
-    def latest_of(self, recipient_key: str, campaign_id: str) -> Decision | None:
-        """The newest decision of a campaign for a recipient."""
+    def latest_of(self, recipient_key: str, campaign_id: str, *, by: Instant | None = None) -> Decision | None:
+        """The newest decision of a campaign for a recipient: made `by` this instant, or of all."""
         of_recipient = sa.and_(_DECISIONS.c.recipient_key == recipient_key, _DECISIONS.c.campaign_id == campaign_id)
         query = sa.select(_DECISIONS).where(of_recipient).order_by(_DECISIONS.c.decided_at.desc()).limit(1)
+        query = query if by is None else query.where(_DECISIONS.c.decided_at <= by)
         row = self._connection.execute(query).one_or_none()
         return None if row is None else _decision(row)
 
@@ -69,6 +70,19 @@ class Decisions:
         order = (_DECISIONS.c.decided_at.desc(), _DECISIONS.c.decision_id)
         rows = self._connection.execute(sa.select(_DECISIONS).where(wanted).order_by(*order).limit(n))
         return [_decision(row) for row in rows][::-1]
+
+    def newest_drawn(self, campaign_id: str, n: int) -> Iterator[Decision]:
+        """The newest `n` decisions of a campaign's learning group that drew a variant, newest first."""
+        wanted = (
+            _DECISIONS.c.campaign_id == campaign_id,
+            _DECISIONS.c.audience == Group.LEARNING.value,
+            _DECISIONS.c.snapshot_id.is_not(None),
+            _DECISIONS.c.variant_id.is_not(None),
+        )
+        order = (_DECISIONS.c.decided_at.desc(), _DECISIONS.c.decision_id)
+        query = sa.select(_DECISIONS).where(*wanted).order_by(*order).limit(n)
+        for row in self._connection.execute(query, execution_options={"yield_per": STREAMED}):
+            yield _decision(row)
 
     def page(self, campaign_id: str, after: str, n: int) -> list[Decision]:
         """The next `n` decisions of a campaign in order of their id, those whose id comes after this one.
@@ -115,6 +129,7 @@ def _row(decision: Decision) -> dict[str, object]:
         "time_zone": decision.time_zone,
         "consent": decision.consent,
         "rollout_share": decision.rollout_share,
+        "actor": decision.actor,
     }
 
 
@@ -141,4 +156,5 @@ def _decision(row: sa.Row[tuple[object, ...]]) -> Decision:
         time_zone=row.time_zone,
         consent=row.consent,
         rollout_share=row.rollout_share,
+        actor=row.actor,
     )

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -64,6 +64,21 @@ class Outcomes:
             yield decision_id, [_outcome(row) for row in group]
 
 
+class Kept(NamedTuple):
+    """A report in quarantine.
+
+    Attributes:
+        reason: why it could not be used, in a sentence.
+        report: what was reported; a recipient only as a keyed hash.
+        received_at: when it was last judged.
+    """
+
+    event_id: str
+    reason: str
+    report: dict[str, Any]
+    received_at: Instant
+
+
 class Quarantine:
     """Reports we could not use."""
 
@@ -92,6 +107,24 @@ class Quarantine:
         for some in portions(sorted(set(event_ids))):
             self._connection.execute(sa.delete(_QUARANTINE).where(_QUARANTINE.c.event_id.in_(some)))
 
+    def latest(self, n: int) -> list[Kept]:
+        """The `n` judged last, the newest first."""
+        newest = sa.select(_QUARANTINE).order_by(_QUARANTINE.c.received_at.desc(), _QUARANTINE.c.event_id).limit(n)
+        return [_kept(row) for row in self._connection.execute(newest)]
+
+    def of(self, event_ids: Sequence[str]) -> list[Kept]:
+        """Those of these events that wait, in the order of their ids."""
+        found: list[Kept] = []
+        for some in portions(sorted(set(event_ids))):
+            query = sa.select(_QUARANTINE).where(_QUARANTINE.c.event_id.in_(some)).order_by(_QUARANTINE.c.event_id)
+            found += [_kept(row) for row in self._connection.execute(query)]
+        return found
+
+    def event_ids(self) -> list[str]:
+        """Every event that waits, in the order of their ids."""
+        query = sa.select(_QUARANTINE.c.event_id).order_by(_QUARANTINE.c.event_id)
+        return list(self._connection.execute(query).scalars())
+
     def count(self) -> int:
         """How many wait."""
         return self._connection.execute(sa.select(sa.func.count()).select_from(_QUARANTINE)).scalar_one()
@@ -99,3 +132,7 @@ class Quarantine:
 
 def _outcome(row: sa.Row[tuple[object, ...]]) -> Outcome:
     return Outcome(**{name: getattr(row, name) for name in _FIELDS})
+
+
+def _kept(row: sa.Row[tuple[object, ...]]) -> Kept:
+    return Kept(row.event_id, row.reason, orjson.loads(row.report), row.received_at)

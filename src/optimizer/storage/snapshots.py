@@ -1,16 +1,19 @@
 """Frozen results of the policies, kept bit for bit."""
 
+from typing import Any
+
 import numpy as np
 import orjson
 import sqlalchemy as sa
 
+from optimizer.domain.belief import Belief
 from optimizer.domain.instants import Instant
 from optimizer.domain.snapshot import Snapshot
 from optimizer.storage.rows import table_of, upsert
 from optimizer.storage.tables import SnapshotRow
 
 _SNAPSHOTS = table_of(SnapshotRow)
-_ARRAYS = ("alpha", "beta", "trials", "costs")
+_ARRAYS = ("trials", "costs", "before", "elsewhere")
 
 
 class Snapshots:
@@ -42,6 +45,12 @@ class Snapshots:
         newest = sa.func.coalesce(sa.func.max(_SNAPSHOTS.c.number), 0)
         return self._connection.execute(sa.select(newest).where(_SNAPSHOTS.c.campaign_id == campaign_id)).scalar_one()
 
+    def created_at(self, campaign_id: str) -> Instant | None:
+        """When the campaign's newest snapshot was made; None when there is none."""
+        of_campaign = sa.select(_SNAPSHOTS.c.created_at).where(_SNAPSHOTS.c.campaign_id == campaign_id)
+        newest = of_campaign.order_by(_SNAPSHOTS.c.number.desc()).limit(1)
+        return self._connection.execute(newest).scalar_one_or_none()
+
     def latest(self, campaign_id: str) -> Snapshot | None:
         """The campaign's newest snapshot."""
         of_campaign = sa.select(_SNAPSHOTS).where(_SNAPSHOTS.c.campaign_id == campaign_id)
@@ -67,6 +76,7 @@ class Snapshots:
         body = orjson.loads(row.body)
         for name in ("segment_ids", "variant_ids", "content_hashes"):
             body[name] = tuple(body[name])
+        body["belief"] = _belief(body["belief"])
         shape = (len(body["segment_ids"]), len(body["variant_ids"]))
         for name in _ARRAYS:
             written = np.array(body.get(name, ()), dtype=np.float64)
@@ -75,6 +85,16 @@ class Snapshots:
 
 
 def _body(snapshot: Snapshot) -> bytes:
-    names = [name for name in Snapshot.__dataclass_fields__ if name not in {"campaign_id", "number", "created_at"}]
+    apart = {"campaign_id", "number", "created_at", "belief"}
+    body = {name: getattr(snapshot, name) for name in Snapshot.__dataclass_fields__ if name not in apart}
+    belief = snapshot.belief
+    arrays = {name: {"shape": array.shape, "values": array.ravel()} for name, array in belief.arrays.items()}
     # orjson writes the shortest text that reads back to the same double, so a snapshot survives storage bit for bit.
-    return orjson.dumps({name: getattr(snapshot, name) for name in names}, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(body | {"belief": {"model": belief.model, "arrays": arrays}}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _belief(kept: Any) -> Belief:
+    arrays = {
+        name: np.array(array["values"], np.float64).reshape(array["shape"]) for name, array in kept["arrays"].items()
+    }
+    return Belief(kept["model"], arrays)

@@ -6,6 +6,7 @@ come from people are written through bound parameters only.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     Double,
@@ -13,6 +14,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
+    false,
     text,
 )
 from sqlmodel import Field, SQLModel
@@ -56,6 +58,7 @@ class DecisionRow(SQLModel, table=True):
     time_zone: str | None = Field(sa_column=_text(nullable=True))
     consent: bool | None
     rollout_share: float = Field(sa_column=Column(Double, nullable=False, server_default="1"))
+    actor: str | None = Field(sa_column=_text(nullable=True))
 
 
 class OutcomeRow(SQLModel, table=True):
@@ -72,6 +75,7 @@ class OutcomeRow(SQLModel, table=True):
     occurred_at: int = Field(sa_column=_instant())
     received_at: int = Field(sa_column=_instant())
     reverses: str | None = Field(sa_column=_text(nullable=True))
+    machine: bool = Field(sa_column=Column(Boolean, nullable=False, server_default=false()))
 
 
 class QuarantineRow(SQLModel, table=True):

@@ -8,16 +8,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from optimizer.strategy.differences import NOTHING, Difference, differences, listed, written
-from optimizer.strategy.documents import (
-    Campaign,
-    ResolvedPolicy,
-    Strategy,
-    campaign_period,
-    resolved_policy,
-)
+from optimizer.strategy.documents import Campaign, Strategy, campaign_period
 from optimizer.strategy.effects import judges_decisions, lasting_effects, new_arms
+from optimizer.strategy.policy_settings import ResolvedPolicy, resolved_policy
 from optimizer.strategy.variants import variants
-from optimizer.strategy.workspace import STRATEGY_FILE, Workspace
+from optimizer.strategy.workspace import STRATEGY_FILE, Workspace, document_of
 
 ChangeKind = Literal["added", "removed", "changed", "reordered", "effect"]
 
@@ -73,12 +68,6 @@ def changes(before: Workspace | None, after: Workspace) -> tuple[Change, ...]:
 def campaigns_touched(found: Sequence[Change]) -> tuple[str, ...]:
     """Campaigns that work differently after these changes, each once."""
     return tuple(dict.fromkeys(name for change in found for name in change.touches))
-
-
-def document_of(workspace: Workspace, campaign_id: str) -> str:
-    """Path of a campaign's document."""
-    files = sorted(path for path in workspace.files if path != STRATEGY_FILE)  # campaigns stand in their order
-    return files[list(workspace.campaigns).index(campaign_id)]
 
 
 # ---------------------------------------------------------------- whole documents
@@ -196,7 +185,10 @@ def _changed_objectives(before: Strategy, after: Strategy) -> Mapping[str, Seque
     found: dict[str, dict[str, None]] = {}
     for difference in differences(before, after):
         if judges_decisions(difference.trail):
-            found.setdefault(difference.trail[1], {})[difference.trail[2]] = None
+            section, name, *rest = difference.trail
+            judged = [name] if section == "objectives" else [objective.id for objective in after.objectives]
+            for objective_id in judged:
+                found.setdefault(objective_id, {})[rest[0] if section == "objectives" else f"{section} {name}"] = None
     return {name: tuple(keys) for name, keys in found.items()}
 
 
@@ -277,13 +269,15 @@ def _counted(n: int, noun: str) -> str:
 _LIMITS = frozenset(
     {"total", "daily", "monthly", "sends_per_day", "at_most", "live_campaigns", "variants_per_campaign"}
 )
-_CONDITION = "Condition"  # its `at_most` limits nothing that is served
+_LIMIT_NOTHING = frozenset({"Condition", "Reward"})  # their `at_most` limits nothing that is served
 _FORBIDS = frozenset({"contact_policy", "guardrail_metrics"})  # lists of which each item only takes away
 _GIVES = frozenset({"messages", "targetings", "attributes"})  # and of which each item is something more
 
 _RULES: Mapping[tuple[str, str], Callable[[Any, Any], bool]] = {
     ("Campaign", "everyone_else"): lambda _, after: bool(after == "exclude"),
     ("Approval", "required"): lambda _, after: bool(after),
+    ("Message", "retired"): lambda _, after: bool(after),
+    ("Targeting", "retired"): lambda _, after: bool(after),
     ("Holdout", "share"): lambda before, after: bool(after > before),
 }
 
@@ -294,7 +288,7 @@ def _narrows(found: Difference) -> bool | None:
         return (section in _FORBIDS) == (found.kind == "added")
     if rule := _RULES.get((owner, found.key)):
         return rule(found.before, found.after)
-    if found.kind == "changed" and found.key in _LIMITS and owner != _CONDITION:
+    if found.kind == "changed" and found.key in _LIMITS and owner not in _LIMIT_NOTHING:
         if found.before is NOTHING or found.after is NOTHING:
             return found.before is NOTHING
         return _amount(found.after) < _amount(found.before)

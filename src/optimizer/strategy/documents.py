@@ -5,14 +5,13 @@ point at the key to change; a model read by `workspace.read_workspace` has passe
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import Discriminator, Field, Tag
 
-from optimizer.domain.instants import Duration, Instant, instant
+from optimizer.domain.instants import Instant, instant
 from optimizer.strategy.audience import Attribute, Segment
 from optimizer.strategy.brand import Brand
 from optimizer.strategy.fields import (
@@ -20,7 +19,6 @@ from optimizer.strategy.fields import (
     DateOrMoment,
     Document,
     FieldName,
-    HalfLife,
     Line,
     NewId,
     Number,
@@ -32,6 +30,7 @@ from optimizer.strategy.fields import (
     Zone,
     between,
 )
+from optimizer.strategy.hygiene import Hygiene
 from optimizer.strategy.limits import (
     Approval,
     Budget,
@@ -45,7 +44,8 @@ from optimizer.strategy.limits import (
     Review,
     RolloutStage,
 )
-from optimizer.strategy.money import CostPerEvent
+from optimizer.strategy.money import CostPerEvent, MoneyAbove0
+from optimizer.strategy.policy_settings import PolicySettings, ResolvedPolicy, resolved_policy
 
 MAX_VARIANTS = 50
 MAX_SEGMENTS = 200
@@ -57,8 +57,13 @@ class Reward(Document):
     """What an outcome is worth."""
 
     outcome: OutcomeKind = Field(description="kind of the outcome that earns the reward, such as purchase")
-    value: Literal["first", "count"] = Field(
-        description="`first`: 1 when the outcome happened at all. `count`: 1 for each time it happened"
+    value: Literal["first", "count", "amount"] = Field(
+        description="`first`: 1 when the outcome happened at all. `count`: 1 for each time it happened. "
+        "`amount`: the sum of its values, in the currency"
+    )
+    at_most: MoneyAbove0 | None = Field(
+        default=None,
+        description='most that one decision can earn, with value amount, such as "500 USD": a giant order counts less',
     )
 
 
@@ -74,7 +79,8 @@ class Objective(Document):
     penalties: Penalties = Field(
         default_factory=dict,
         max_length=20,
-        description="what an outcome takes off the reward, in rewards, such as {unsubscribed: 5}",
+        description="what an outcome takes off the reward, in rewards (value amount: in units of the currency), "
+        "such as {unsubscribed: 5}",
     )
     attribution_window: Annotated[Span, between("PT1M", "P366D")] = Field(
         description="how late an outcome may come and still count, such as P7D (seven days)"
@@ -90,34 +96,6 @@ class Holdout(Document):
     share: Number = Field(default=0.0, ge=0, le=0.5, description="share of recipients, such as 0.05")
 
 
-class Prior(Document):
-    """What is believed about every variant before anything is seen."""
-
-    successes: Number = Field(ge=0.01, le=1e6, description="imagined successes, such as 1.0")
-    failures: Number = Field(ge=0.01, le=1e6, description="imagined failures, such as 1.0")
-
-
-class PolicySettings(Document):
-    """How variants are chosen; a key left out falls back to `policy_defaults`, then to its default."""
-
-    model: Literal["beta_bernoulli"] | None = Field(
-        default=None, description="how rewards are believed to come about; default beta_bernoulli"
-    )
-    floor: Annotated[Number, Field(ge=0, le=0.5)] | None = Field(
-        default=None, description="least share each variant keeps, such as 0.02 (the default)"
-    )
-    cap: Annotated[Number, Field(gt=0, le=1)] | None = Field(
-        default=None, description="largest share one variant may get, such as 0.9; default 1"
-    )
-    refresh: Annotated[Span, between("PT1S", "P1D")] | None = Field(
-        default=None, description="how often new outcomes change the allocation; default PT1M"
-    )
-    half_life: Annotated[HalfLife, between("PT1M", "P3660D")] | None = Field(
-        default=None, description="age at which evidence counts half, such as P30D; `never` forgets nothing"
-    )
-    prior: Prior | None = Field(default=None, description="default {successes: 1.0, failures: 1.0}")
-
-
 class Strategy(Document):
     """The why and the limits: objectives, and the data and settings that campaigns may use."""
 
@@ -127,6 +105,9 @@ class Strategy(Document):
     time_zone: Zone = Field(description="IANA time zone that dates are read in, such as America/New_York")
     objectives: tuple[Objective, ...] = Field(
         min_length=1, max_length=100, description="a list of what is maximised, at least one"
+    )
+    hygiene: Hygiene = Field(
+        default=Hygiene(), description="outcomes that machines cause, and values that nobody should believe"
     )
     attributes: Mapping[Reference, Attribute] = Field(
         default_factory=dict,
@@ -165,6 +146,11 @@ class Message(Document):
         default=None, description='what it costs beside the channel, once, such as "0.50 USD per purchase"'
     )
     notes: Line | None = Field(default=None, description="for colleagues; recipients never see it")
+    retired: bool = Field(
+        default=False,
+        strict=True,
+        description="true: no longer sent. Its id, words and what was learned stay, so that it can come back",
+    )
 
 
 class Targeting(Document):
@@ -183,6 +169,9 @@ class Targeting(Document):
     )
     fields: Fields | None = Field(
         default=None, description='what the sender needs to know, by name, such as {slot: "08:00-11:00"}'
+    )
+    retired: bool = Field(
+        default=False, strict=True, description="true: nothing is sent with it any more; what was learned stays"
     )
 
 
@@ -271,41 +260,6 @@ class Campaign(Document):
     expects: Expected | None = Field(
         default=None, description="what you expect before it is live; check and plan say how long it learns"
     )
-
-
-@dataclass(frozen=True, slots=True)
-class ResolvedPolicy:
-    """A campaign's policy with every default filled in; durations in microseconds, None for never forget."""
-
-    model: Literal["beta_bernoulli"]
-    floor: float
-    cap: float
-    refresh: Duration
-    half_life: Duration | None
-    prior_successes: float
-    prior_failures: float
-
-
-_POLICY_DEFAULTS = PolicySettings.model_validate(
-    {
-        "model": "beta_bernoulli",
-        "floor": 0.02,
-        "cap": 1.0,
-        "refresh": "PT1M",
-        "half_life": "never",
-        "prior": {"successes": 1.0, "failures": 1.0},
-    }
-)
-
-
-def resolved_policy(*layers: PolicySettings) -> ResolvedPolicy:
-    """Settings where each key is taken from the first layer that has it, else from the built-in defaults."""
-    merged: dict[str, Any] = {}
-    for layer in (*layers, _POLICY_DEFAULTS):
-        for key in layer.model_fields_set:
-            merged.setdefault(key, getattr(layer, key))
-    prior: Prior = merged.pop("prior")
-    return ResolvedPolicy(**merged, prior_successes=prior.successes, prior_failures=prior.failures)
 
 
 def effective_policy(strategy: Strategy, campaign: Campaign) -> ResolvedPolicy:

@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from optimizer.strategy.differences import Difference, differences, listed
 from optimizer.strategy.documents import Campaign, Strategy
 from optimizer.strategy.fields import EVERYONE_ELSE
+from optimizer.strategy.retirement import retirements
 from optimizer.strategy.variants import variant_id, variants
 
 _JUDGES_DECISIONS = frozenset({"reward", "penalties", "attribution_window", "counts_from"})  # keys of an objective
+_TELLS_MACHINES = frozenset({"fastest", "honeypot", "machine_kinds"})  # keys of hygiene
 
 
 def lasting_effects(
@@ -27,6 +29,7 @@ def lasting_effects(
     """
     (_, old), (strategy, new) = before, after
     yield from _arms(old, new, must_be_approved=strategy.approval.required)
+    yield from _retirements(old, new)
     yield from _evidence(old, new, changed_objectives)
     yield from _segments(old, new)
 
@@ -60,7 +63,9 @@ def segment_ids(campaign: Campaign) -> tuple[str, ...]:
 
 
 def judges_decisions(trail: Sequence[str]) -> bool:
-    """Whether a difference of the strategy changes how an objective judges decisions."""
+    """Whether a difference of the strategy changes how an objective, or each of them, judges decisions."""
+    if trail[0] == "hygiene":
+        return len(trail) > 1 and trail[1] in _TELLS_MACHINES
     return trail[0] == "objectives" and len(trail) > 2 and trail[2] in _JUDGES_DECISIONS
 
 
@@ -80,6 +85,16 @@ def _arms(old: Campaign, new: Campaign, *, must_be_approved: bool) -> Iterator[t
     if gone:
         leave = "1 arm leaves" if len(gone) == 1 else f"{len(gone)} arms leave"
         yield "arms", f"{leave}: {listed(gone)}; what happened stays in the ledger"
+
+
+def _retirements(old: Campaign, new: Campaign) -> Iterator[tuple[str, str]]:
+    retire, back = retirements(old, new)
+    if retire:
+        verb = "1 arm retires" if len(retire) == 1 else f"{len(retire)} arms retire"
+        yield "arms", f"{verb}: {listed(retire)}; not sent any more, and what was learned stays"
+    if back:
+        verb = "1 arm comes back" if len(back) == 1 else f"{len(back)} arms come back"
+        yield "arms", f"{verb}: {listed(back)}; with what was learned before"
 
 
 def _evidence(

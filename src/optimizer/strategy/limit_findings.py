@@ -11,9 +11,10 @@ from typing import Any
 
 from optimizer.errors import Finding
 from optimizer.strategy import fields
+from optimizer.strategy.hygiene_findings import hygiene_findings, outcomes_of_hygiene
 from optimizer.strategy.limits import Budget, Capacity, ContactRule, RolloutStage
 from optimizer.strategy.money import DECISION, Cost, CostPerEvent, Money, MoneyAbove0
-from optimizer.strategy.pieces import ids, items, n_variants, piece, twice, unknown
+from optimizer.strategy.pieces import currency_findings, ids, items, n_sent, piece, twice, unknown
 from optimizer.strategy.source import Path, Source, shortened
 from optimizer.strategy.wording import numeral, one_of, stands
 
@@ -38,6 +39,7 @@ def strategy_limit_findings(strategy: Source) -> Iterator[Finding]:
     yield from _outcome_findings(strategy, strategy)
     yield from _metric_findings(strategy)
     yield from _budget_findings(strategy, strategy)
+    yield from hygiene_findings(strategy)
     approvers = ("approval", "approvers")
     yield from twice(strategy, items(strategy, approvers))
     if approvers in strategy.keys and strategy.value(("approval", "required")) is False:
@@ -51,14 +53,14 @@ def campaign_limit_findings(strategy: Source, campaign: Source) -> Iterator[Find
     yield from _accepted_proxy_findings(strategy, campaign)
     yield from _budget_findings(strategy, campaign)
     for path, _ in items(campaign, ("messages",)):
-        yield from _currency_findings(strategy, campaign, (*path, "cost"))
+        yield from currency_findings(strategy, campaign, (*path, "cost"))
     yield from _pacing_findings(campaign)
     yield from _dearest_findings(strategy, campaign)
     yield from _rollout_findings(strategy, campaign)
     yield from _window_findings(strategy, campaign)
     capacity = piece(Capacity, strategy, ("capacity",))
     most = capacity.variants_per_campaign if capacity else None
-    n = n_variants(campaign)
+    n = n_sent(campaign)
     if most is not None and n > most and ("messages",) in campaign.keys:
         variants = f"{most} variant{'s' if most > 1 else ''}"
         allowed = f"at most {variants} (messages x targetings): the capacity of {strategy.file}"
@@ -122,7 +124,7 @@ def _accepted_proxy_findings(strategy: Source, campaign: Source) -> Iterator[Fin
 
 def _channel_findings(strategy: Source) -> Iterator[Finding]:
     for path, _ in items(strategy, ("channels",)):
-        yield from _currency_findings(strategy, strategy, (*path, "cost"))
+        yield from currency_findings(strategy, strategy, (*path, "cost"))
         quiet = piece(fields.Window, strategy, (*path, "quiet_hours"))
         if quiet and quiet.lasts_all_day:
             yield strategy.finding(
@@ -169,6 +171,7 @@ def _outcome_findings(strategy: Source, source: Source) -> Iterator[Finding]:
         named += [(at, at[-1], True) for path in rewarded for at, _ in items(strategy, (*path, "penalties"))]
         metrics = [(*path, "outcome") for path, _ in items(strategy, ("guardrail_metrics",))]
         named += [(path, strategy.value(path), False) for path in metrics]
+        named += outcomes_of_hygiene(strategy)
     lists = ("channels",) if source is strategy else ("messages",)
     for path in [(*path, "cost") for path, _ in items(source, lists)]:
         cost = piece(CostPerEvent, source, path)
@@ -202,7 +205,7 @@ def _metric_findings(strategy: Source) -> Iterator[Finding]:
 def _budget_findings(strategy: Source, source: Source) -> Iterator[Finding]:
     here = ("budget",)
     for key in _MONEY_KEYS:
-        yield from _currency_findings(strategy, source, (*here, key))
+        yield from currency_findings(strategy, source, (*here, key))
     budget = source.value(here)
     if not isinstance(budget, dict):
         return
@@ -228,15 +231,6 @@ def _not_larger(source: Source, here: Path, limits: Mapping[str, Any], per: obje
                 f"at most {limits[longer]}, the {longer} limit{f' per {per}' if longer == 'total' and per else ''}"
             )
             yield source.finding((*here, shorter), allowed)
-
-
-def _currency_findings(strategy: Source, source: Source, path: Path) -> Iterator[Finding]:
-    found = piece(CostPerEvent, source, path)
-    money = found.money if isinstance(found, Cost) else found
-    money = money or piece(MoneyAbove0, source, path)
-    currency = piece(fields.Currency, strategy, ("currency",))
-    if isinstance(money, Money) and currency and money.currency != currency:
-        yield source.finding(path, f"an amount in {currency}, the currency of {strategy.file}")
 
 
 def _pacing_findings(campaign: Source) -> Iterator[Finding]:

@@ -1,12 +1,14 @@
 """Documents as written, piece by piece: what rules that span several keys read them with."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from optimizer.errors import Finding
+from optimizer.strategy.fields import Currency
+from optimizer.strategy.money import Cost, CostPerEvent, Money, MoneyAbove0
 from optimizer.strategy.source import Path, Source
 from optimizer.strategy.wording import one_of
 
@@ -64,6 +66,25 @@ def unknown(source: Source, path: Path, known: Collection[str]) -> Iterator[Find
 
 def n_variants(campaign: Source) -> int:
     """How many variants a campaign has: messages x targetings."""
+    return _product(campaign, lambda _: True)
+
+
+def n_sent(campaign: Source) -> int:
+    """How many of them may be sent: of messages and targetings that are not retired."""
+    return _product(campaign, lambda item: not (isinstance(item, dict) and item.get("retired") is True))
+
+
+def _product(campaign: Source, counts: Callable[[object], bool]) -> int:
     messages, targetings = (campaign.value((key,)) for key in ("messages", "targetings"))
-    n_messages = len(messages) if isinstance(messages, list) else 0
-    return n_messages * (len(targetings) if isinstance(targetings, list) and targetings else 1)
+    n_messages = sum(map(counts, messages)) if isinstance(messages, list) else 0
+    return n_messages * (sum(map(counts, targetings)) if isinstance(targetings, list) and targetings else 1)
+
+
+def currency_findings(strategy: Source, source: Source, path: Path) -> Iterator[Finding]:
+    """A finding when an amount, or a cost, is in another currency than the strategy's."""
+    found = piece(CostPerEvent, source, path)
+    money = found.money if isinstance(found, Cost) else found
+    money = money or piece(MoneyAbove0, source, path)
+    currency = piece(Currency, strategy, ("currency",))
+    if isinstance(money, Money) and currency and money.currency != currency:
+        yield source.finding(path, f"an amount in {currency}, the currency of {strategy.file}")

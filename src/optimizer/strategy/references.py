@@ -14,12 +14,15 @@ from optimizer.errors import Finding
 from optimizer.strategy import fields
 from optimizer.strategy.audience import Attribute, CategoryAttribute, Condition, NumberAttribute, TextAttribute
 from optimizer.strategy.brand_findings import brand_findings, brand_section_findings
-from optimizer.strategy.documents import MAX_SEGMENTS, MAX_VARIANTS, Holdout, PolicySettings, period, resolved_policy
+from optimizer.strategy.documents import MAX_SEGMENTS, MAX_VARIANTS, Holdout, period
 from optimizer.strategy.fields import EVERYONE_ELSE
 from optimizer.strategy.limit_findings import campaign_limit_findings, capacity_findings, strategy_limit_findings
-from optimizer.strategy.pieces import ids, items, n_variants, piece, twice, unknown
+from optimizer.strategy.pieces import ids, items, n_sent, n_variants, piece, twice, unknown
+from optimizer.strategy.policy_findings import model_findings
+from optimizer.strategy.policy_settings import PolicySettings, resolved_policy
 from optimizer.strategy.rules import Test, accepted, covers, is_empty
 from optimizer.strategy.source import Path, Source, shortened
+from optimizer.strategy.warm_start_findings import control_findings, default_policy_findings, warm_start_findings
 from optimizer.strategy.wording import meant, numeral, one_of, span, stands
 
 _OPERATORS = {
@@ -45,6 +48,10 @@ def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> 
         yield from strategy_limit_findings(strategy)
         yield from brand_section_findings(strategy)
         yield from capacity_findings(strategy, len(campaigns))
+        yield from default_policy_findings(strategy)
+    by_id = {
+        name: campaign for campaign in reversed(campaigns) if isinstance(name := campaign.value(("campaign",)), str)
+    }
     file_of: dict[str, str] = {}
     for campaign in campaigns:
         name = campaign.value(("campaign",))
@@ -57,6 +64,8 @@ def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> 
             yield from _serves_findings(strategy, campaign)
             yield from _holdout_findings(strategy, campaign)
             yield from _policy_findings(strategy, campaign)
+            yield from control_findings(strategy, campaign)
+            yield from warm_start_findings(strategy, campaign, by_id)
             yield from _period_findings(strategy, campaign)
             yield from _rule_findings(strategy, campaign)
             yield from campaign_limit_findings(strategy, campaign)
@@ -125,6 +134,7 @@ def _campaign_findings(campaign: Source) -> Iterator[Finding]:
         allowed = f"at most {MAX_VARIANTS} variants (messages x targetings)"
         yield campaign.finding(("targetings",), allowed, on_key=True, found=f"{n:,} variants")
     yield from _control_findings(campaign)
+    yield from _retired_findings(campaign)
     yield from _expected_findings(campaign, segments)
 
 
@@ -155,6 +165,17 @@ def _control_findings(campaign: Source) -> Iterator[Finding]:
         yield from unknown(campaign, ("control", "targeting"), targetings)
 
 
+def _retired_findings(campaign: Source) -> Iterator[Finding]:
+    for key in ("messages", "targetings"):
+        found = [(path, item) for path, item in items(campaign, (key,)) if isinstance(item, dict)]
+        retired = [path for path, item in found if item.get("retired") is True]
+        if found and len(retired) == len(found):
+            yield campaign.finding((*retired[-1], "retired"), f"at least one of the {key} that is not retired")
+        control = campaign.value(("control", key[:-1]))
+        if control is not None and any(campaign.value((*path, "id")) == control for path in retired):
+            yield campaign.finding(("control", key[:-1]), f"one of the {key} that is not retired")
+
+
 def _serves_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
     if objectives := ids(strategy, "objectives"):
         yield from unknown(campaign, ("serves",), objectives)
@@ -178,7 +199,8 @@ def _policy_findings(strategy: Source, campaign: Source) -> Iterator[Finding]:
             return
         settings.append(written)
     own = settings[0].model_fields_set
-    policy, n = resolved_policy(*settings), n_variants(campaign)
+    policy, n = resolved_policy(*settings), n_sent(campaign)
+    yield from model_findings(strategy, campaign, settings, policy)
     if n == 0:
         return
     yield from _cap_below_floor(campaign, ("policy",), *settings)

@@ -16,13 +16,18 @@ class Variant:
         variant_id: the message's id, or ``message:targeting``.
         message: words shown.
         targeting: where and when; None when the campaign has no targetings.
-        content_hash: 32 hex digits over channel, words and targeting, not notes: a change of it is a new arm.
+        content_hash: 32 hex digits over channel, words and targeting, not notes or `retired`; another one is a new arm.
     """
 
     variant_id: str
     message: Message
     targeting: Targeting | None
     content_hash: str
+
+    @property
+    def retired(self) -> bool:
+        """Whether the documents say that it is no longer sent: its message, or its targeting."""
+        return self.message.retired or (self.targeting is not None and self.targeting.retired)
 
 
 def variants(campaign: Campaign) -> tuple[Variant, ...]:

@@ -110,3 +110,9 @@ def _digest(sources: list[Source]) -> str:
     # What was written, not the models' dump: a release that adds a default must not make old versions new.
     said = {json.dumps(source.data, sort_keys=True, ensure_ascii=False) for source in sources}
     return hashlib.sha256("\n".join(sorted(said)).encode()).hexdigest()
+
+
+def document_of(workspace: Workspace, campaign_id: str) -> str:
+    """Path of a campaign's document."""
+    files = sorted(path for path in workspace.files if path != STRATEGY_FILE)  # campaigns stand in their order
+    return files[list(workspace.campaigns).index(campaign_id)]

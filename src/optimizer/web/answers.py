@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.domain.outcome import Receipt
-from optimizer.domain.reasons import Block, Group, Reason
+from optimizer.domain.reasons import Group, Reason
 from optimizer.services.summaries import State
 
 
@@ -51,6 +51,8 @@ class DecisionOut(Out):
                 "decided_at": "2026-12-01T09:00:00.000000Z",
                 "expires_at": "2026-12-08T09:00:00.000000Z",
                 "retry_at": None,
+                "chosen_by": "policy",
+                "actor": None,
             }
         }
     )
@@ -68,6 +70,11 @@ class DecisionOut(Out):
     decided_at: datetime
     expires_at: datetime = Field(description="Outcomes after this instant come too late to count.")
     retry_at: datetime | None = Field(description="When asking again may give a variant, if known.")
+    chosen_by: Literal["policy", "human"] | None = Field(
+        description="`policy`: drawn, and learned from. `human`: pinned for everyone or chosen for this recipient, and "
+        "never learned from. Null where rules left nothing to choose, as for holdouts."
+    )
+    actor: str | None = Field(description="The person who chose it for this recipient.")
 
 
 class ProblemError(Out):
@@ -141,6 +148,7 @@ class OutcomeOut(Out):
     occurred_at: datetime
     received_at: datetime
     reverses: str | None
+    machine: bool
 
 
 class DecisionDetail(Out):
@@ -204,50 +212,6 @@ class AllocationOut(Out):
     campaign: str
     snapshot: str
     segments: list[SegmentAllocationOut]
-
-
-class RateOut(Out):
-    """Successes among trials, with a 95 % credible interval."""
-
-    trials: int
-    positives: int
-    rate: float | None
-    low: float
-    high: float
-
-
-class VariantReportOut(Out):
-    """One variant in one segment, learning group only."""
-
-    variant: str
-    removed_by: Block | None = Field(description="The rule that keeps it from being chosen now; null if it can be.")
-    decisions: int
-    rate: RateOut
-    mean_reward: float | None
-    p_best: float
-    allocation: float
-
-
-class SegmentReportOut(Out):
-    """One segment."""
-
-    segment: str
-    variants: list[VariantReportOut]
-    withheld: float = Field(description="Share that sends nothing, to keep scarce budget for others.")
-    learning: RateOut
-    holdout: RateOut
-
-
-class ReportOut(Out):
-    """What a campaign did and learned."""
-
-    campaign: CampaignOut
-    as_of: datetime
-    objective: str
-    objective_why: str | None
-    reward_outcome: str
-    segments: list[SegmentReportOut]
-    outcomes: dict[str, int] = Field(description="How many outcomes of each kind fell within their window.")
 
 
 class LearnedOut(Out):

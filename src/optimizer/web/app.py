@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from optimizer import __version__
 from optimizer.deployment import Deployment
-from optimizer.web import campaigns, decisions, outcomes, oversight, problems
+from optimizer.web import campaigns, decisions, outcomes, oversight, problems, quarantine, ranking
 from optimizer.web.answers import HealthOut
 from optimizer.web.desk import Desk
 from optimizer.web.limits import BodyLimit
@@ -50,8 +50,8 @@ def create_app(deployment: Deployment) -> FastAPI:
     )
     problems.install(app)
     app.add_middleware(BodyLimit)
-    for router in (decisions.router, outcomes.router, campaigns.router, oversight.router):
-        app.include_router(router)
+    for part in (ranking, decisions, outcomes, campaigns, oversight, quarantine):
+        app.include_router(part.router)
 
     @app.get("/livez", response_model=HealthOut, tags=["health"])
     async def livez() -> Any:

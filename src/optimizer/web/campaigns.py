@@ -9,11 +9,13 @@ from fastapi import APIRouter, Depends, Path
 from optimizer.deployment import now
 from optimizer.domain.instants import isoformat
 from optimizer.services.keys import Scope
-from optimizer.services.summaries import current_allocation, report, summarise, summary
-from optimizer.web.answers import AllocationOut, CampaignOut, CampaignsOut, LearnedOut, ReportOut
+from optimizer.services.reporting import report
+from optimizer.services.summaries import current_allocation, summarise, summary
+from optimizer.web.answers import AllocationOut, CampaignOut, CampaignsOut, LearnedOut
 from optimizer.web.json_route import JsonRoute
 from optimizer.web.problems import PROBLEMS
-from optimizer.web.rendering import json_answer, report_json, summary_json
+from optimizer.web.rendering import json_answer, summary_json
+from optimizer.web.report_answers import ReportOut, report_json
 from optimizer.web.security import TheDesk, requires
 
 router = APIRouter(prefix="/v1/campaigns", tags=["campaigns"], route_class=JsonRoute, responses=PROBLEMS)

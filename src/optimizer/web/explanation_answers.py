@@ -16,9 +16,11 @@ class VariantExplainedOut(Out):
 
     variant_id: str
     removed_by: Block | None = Field(description="The rule that removed it; null if it could be chosen.")
-    alpha: float
-    beta: float
     mean: float
+    low: float
+    high: float
+    trials: float = Field(description="Exposed decisions of the campaign that this rests on.")
+    elsewhere: float = Field(description="Trials made elsewhere that it rests on too, as many as they count for.")
     p_best: float
     allocation: float
 
@@ -33,7 +35,8 @@ class StepOut(Out):
     """What one step made of the shares."""
 
     step: str = Field(
-        description="`posterior`: P(best) of all variants; a rule: of those it left; then `price`, `floor`, `cap`.",
+        description="`posterior`: P(best) of all variants; a rule: of those it left; then `price`, `top_two`, "
+        "`minimum_trials`, `floor`, `cap`, `largest_change`, those that are in force.",
         examples=["posterior", "quiet_hours", "price", "floor", "cap"],
     )
     removed: list[str] = Field(description="Variants the rule removed.")

@@ -39,7 +39,7 @@ async def record_outcomes(reported: OneOrMany, desk: TheDesk) -> Any:
     """
     if isinstance(reported, OutcomeIn):
         statuses = await desk.record([_report(reported)])
-        return json_answer({"outcomes": [_status(statuses[0])]})
+        return json_answer({"outcomes": [status_json(statuses[0])]})
     reports: list[OutcomeReport | Recorded] = []
     for item in reported.outcomes:
         try:
@@ -48,7 +48,7 @@ async def record_outcomes(reported: OneOrMany, desk: TheDesk) -> Any:
             reports.append(_malformed(item, item_findings(error)))
     statuses_of_usable = iter(await desk.record([r for r in reports if isinstance(r, OutcomeReport)]))
     return json_answer(
-        {"outcomes": [_status(next(statuses_of_usable) if isinstance(r, OutcomeReport) else r) for r in reports]}
+        {"outcomes": [status_json(next(statuses_of_usable) if isinstance(r, OutcomeReport) else r) for r in reports]}
     )
 
 
@@ -97,6 +97,7 @@ def _report(outcome: OutcomeIn) -> OutcomeReport:
         value=None if outcome.value is None else micros(outcome.value),
         currency=outcome.currency,
         reverses=outcome.reverses,
+        machine=outcome.machine,
     )
 
 
@@ -105,6 +106,7 @@ def _malformed(item: Any, findings: list[RequestFinding]) -> Recorded:
     return Recorded(event_id if isinstance(event_id, str) else "", Receipt.REJECTED, str(InvalidRequest(*findings)))
 
 
-def _status(recorded: Recorded | OptimizerError) -> dict[str, Any]:
+def status_json(recorded: Recorded | OptimizerError) -> dict[str, Any]:
+    """See `answers.StatusOut`."""
     one = recorded if isinstance(recorded, Recorded) else result_of([recorded])
     return {"event_id": one.event_id or None, "status": one.status, "detail": one.detail}

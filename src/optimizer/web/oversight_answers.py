@@ -70,7 +70,12 @@ class ControlsOut(_Out):
     status: Status
     paused: dict[str, str] = Field(description="Variants that may not be chosen, with the sentence that says why.")
     pinned: str | None = Field(description="The variant everyone but the holdouts gets; null: the policy chooses.")
-    alerts: dict[str, str] = Field(description="Alarms nobody has answered, by outcome kind.")
+    alerts: dict[str, str] = Field(
+        description="Alarms nobody has answered, by outcome kind, or silence, collapse or change of what is learned."
+    )
+    silent_since: datetime | None = Field(
+        default=None, description="Since when nothing is learned, as no outcomes come in; null: they do."
+    )
     rollout: RolloutOut | None = Field(description="null when the documents have none.")
     review: ReviewOut | None = Field(description="null when the strategy asks for none.")
 
@@ -118,3 +123,33 @@ class SuppressionsOut(_Out):
 
     recipient: str
     suppressions: list[SuppressionOut]
+
+
+class KeptReportOut(_Out):
+    """What was reported; a recipient only as a keyed hash."""
+
+    event_id: str
+    kind: str
+    occurred_at: datetime
+    decision_id: str | None
+    recipient_key: str | None
+    campaign: str | None
+    value: float | None
+    currency: str | None
+    reverses: str | None
+    machine: bool
+
+
+class WaitingOut(_Out):
+    """A report in quarantine."""
+
+    reason: str = Field(description="Why it could not be used.")
+    judged_at: datetime = Field(description="When that was found last.")
+    report: KeptReportOut
+
+
+class QuarantineOut(_Out):
+    """Reports that could not be used, those judged last first."""
+
+    waiting: int = Field(description="How many there are.")
+    reports: list[WaitingOut]

@@ -11,10 +11,13 @@ from optimizer.domain.commitment import Commitment
 from optimizer.domain.instants import Instant, isoformat
 from optimizer.domain.micros import units
 from optimizer.domain.outcome import Outcome
+from optimizer.domain.reasons import Group
 from optimizer.services.budgets import BudgetLine
 from optimizer.services.deciding import Answer
 from optimizer.services.explaining import Explanation
-from optimizer.services.summaries import CampaignReport, CampaignSummary, Rate
+from optimizer.services.ranking import Ranked
+from optimizer.services.summaries import CampaignSummary
+from optimizer.strategy.variants import Variant
 
 
 def json_answer(body: Any, status: int = 200) -> Response:
@@ -24,24 +27,13 @@ def json_answer(body: Any, status: int = 200) -> Response:
 
 def decision_json(answer: Answer) -> dict[str, Any]:
     """See `answers.DecisionOut`."""
-    decision, variant = answer.decision, answer.variant
-    message = targeting = None
-    if variant is not None:
-        words = variant.message
-        message = {
-            "id": words.id,
-            "subject": words.subject,
-            "body": words.body,
-            "fields": dict(words.fields or {}),
-        }
-        if variant.targeting is not None:
-            targeting = {"id": variant.targeting.id, "fields": dict(variant.targeting.fields or {})}
+    decision = answer.decision
+    chosen_by = "human" if decision.group is Group.CHOSEN_BY_PEOPLE else None
     return {
         "decision_id": decision.decision_id,
         "campaign": decision.campaign_id,
         "variant": decision.variant_id,
-        "message": message,
-        "targeting": targeting,
+        **words_json(answer.variant),
         "segment": decision.segment_id,
         "group": decision.group,
         "propensity": decision.propensity,
@@ -50,6 +42,59 @@ def decision_json(answer: Answer) -> dict[str, Any]:
         "decided_at": isoformat(decision.decided_at),
         "expires_at": isoformat(answer.expires_at),
         "retry_at": _time(decision.retry_at),
+        "chosen_by": "policy" if decision.snapshot_id is not None else chosen_by,
+        "actor": decision.actor,
+    }
+
+
+def words_json(variant: Variant | None) -> dict[str, Any]:
+    """The ``message`` and the ``targeting`` of a variant; null where there is none."""
+    if variant is None:
+        return {"message": None, "targeting": None}
+    words, targeting = variant.message, variant.targeting
+    return {
+        "message": {
+            "id": words.id,
+            "subject": words.subject,
+            "body": words.body,
+            "fields": dict(words.fields or {}),
+        },
+        "targeting": None if targeting is None else {"id": targeting.id, "fields": dict(targeting.fields or {})},
+    }
+
+
+def ranking_json(found: Ranked) -> dict[str, Any]:
+    """See `ranking_answers.RankingOut`."""
+    ranking = found.ranking
+    return {
+        "campaign": found.campaign_id,
+        "request_id": found.request_id,
+        "ranked_at": isoformat(found.ranked_at),
+        "snapshot": found.snapshot_id,
+        "segment": ranking.segment_id,
+        "group": ranking.group,
+        "offer": found.offer,
+        "unit": found.unit,
+        "variants": [
+            {
+                "variant": one.variant_id,
+                **words_json(words),
+                "p_best": one.p_best,
+                "expected_reward": one.mean,
+                "low": one.low,
+                "high": one.high,
+                "trials": one.trials,
+                "allocation": one.allocation,
+                "why": why,
+            }
+            for one, words, why in zip(ranking.variants, found.variants, found.why, strict=True)
+        ],
+        "withheld": ranking.withheld,
+        "removed": [
+            {"variant": variant_id, "rule": ranking.removed.get(variant_id, ranking.group), "why": why}
+            for variant_id, why in found.removed_because.items()
+        ],
+        "retry_at": _time(ranking.retry_at),
     }
 
 
@@ -140,49 +185,6 @@ def _budget_json(line: BudgetLine) -> dict[str, Any]:
     }
 
 
-def report_json(report: CampaignReport) -> dict[str, Any]:
-    """See `answers.ReportOut`."""
-    return {
-        "campaign": summary_json(report.campaign),
-        "as_of": isoformat(report.as_of),
-        "objective": report.objective,
-        "objective_why": report.objective_why,
-        "reward_outcome": report.reward_outcome,
-        "segments": [
-            {
-                "segment": segment.segment_id,
-                "variants": [
-                    {
-                        "variant": variant.variant_id,
-                        "removed_by": variant.removed_by,
-                        "decisions": variant.decisions,
-                        "rate": _rate_json(variant.rate),
-                        "mean_reward": variant.mean_reward,
-                        "p_best": variant.p_best,
-                        "allocation": variant.allocation,
-                    }
-                    for variant in segment.variants
-                ],
-                "withheld": segment.withheld,
-                "learning": _rate_json(segment.learning),
-                "holdout": _rate_json(segment.holdout),
-            }
-            for segment in report.segments
-        ],
-        "outcomes": report.outcomes,
-    }
-
-
-def _rate_json(rate: Rate) -> dict[str, Any]:
-    return {
-        "trials": rate.trials,
-        "positives": rate.positives,
-        "rate": rate.rate,
-        "low": rate.low,
-        "high": rate.high,
-    }
-
-
 def _outcome_json(outcome: Outcome) -> dict[str, Any]:
     return {
         "event_id": outcome.event_id,
@@ -192,6 +194,7 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
         "occurred_at": isoformat(outcome.occurred_at),
         "received_at": isoformat(outcome.received_at),
         "reverses": outcome.reverses,
+        "machine": outcome.machine,
     }
 
 

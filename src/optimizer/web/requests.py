@@ -72,9 +72,7 @@ class _In(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class DecisionItem(_In):
-    """One recipient of a batch."""
-
+class _AboutRecipient(_In):
     recipient: Recipient
     request_id: Identifier | None = Field(
         default=None,
@@ -91,6 +89,11 @@ class DecisionItem(_In):
     )
     consent: ConsentIn = Field(default_factory=dict)
     time_zone: TimeZoneIn | None = None
+
+
+class DecisionItem(_AboutRecipient):
+    """One recipient of a batch."""
+
     defer_exposure: StrictBool = Field(
         default=False, description="Count this decision as a trial only once you say it was exposed."
     )
@@ -100,6 +103,27 @@ class DecisionIn(DecisionItem):
     """Which variant for this recipient?"""
 
     campaign: Identifier
+
+
+class RankIn(_AboutRecipient):
+    """What may I offer to this recipient? The `request_id` is the one the choice will be recorded under."""
+
+    campaign: Identifier
+
+
+class ChosenIn(DecisionItem):
+    """A person has chosen this variant for the recipient, of those that `POST /v1/decisions/rank` offered."""
+
+    campaign: Identifier
+    variant: Identifier = Field(description="The variant chosen.", examples=["ten-percent"])
+    request_id: Identifier = Field(
+        description="That of the ranking. Repeating it with the same variant changes nothing.", examples=["call-4711"]
+    )
+    actor: Identifier | None = Field(
+        default=None,
+        description="Who chose: your id of the person; by default the name of the key.",
+        examples=["agent-7"],
+    )
 
 
 class DecisionsIn(_In):
@@ -124,7 +148,8 @@ class OutcomeIn(_In):
     event_id: Identifier = Field(description="Your id of the event; reporting it again changes nothing.")
     decision_id: Identifier | None = Field(default=None, description="The decision it followed.")
     recipient: Recipient | None = Field(
-        default=None, description="Instead of decision_id: the campaign's latest decision for this recipient."
+        default=None,
+        description="Instead of decision_id: the campaign's latest decision for this recipient before it happened.",
     )
     campaign: Identifier | None = Field(default=None, description="Needed with `recipient`.")
     kind: Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = Field(
@@ -141,6 +166,9 @@ class OutcomeIn(_In):
     occurred_at: AwareDatetime = Field(description="When it happened, with a time zone.")
     reverses: Identifier | None = Field(
         default=None, description="event_id of an outcome that this one undoes (refund, mistake)."
+    )
+    machine: StrictBool = Field(
+        default=False, description="No person did it (scanner, proxy, robot): recorded, but neither rewarded nor due."
     )
 
     @model_validator(mode="after")

@@ -1,17 +1,20 @@
 from dataclasses import replace
 from itertools import permutations
+from math import log
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.domain.decision import Decision
-from optimizer.domain.instants import DAY, HOUR, MINUTE
+from optimizer.domain.delays import delay_bin
+from optimizer.domain.instants import DAY, HOUR, MINUTE, SECOND
 from optimizer.domain.micros import MICRO
 from optimizer.domain.outcome import Outcome
 from optimizer.domain.reasons import Group, Reason
-from optimizer.domain.statistics import Tally
-from optimizer.engine.assessment import CLOCK_SKEW, RewardRule, assess, contributions
+from optimizer.domain.statistics import Sums, Tally
+from optimizer.engine.assessment import CLOCK_SKEW, LARGEST_SQUARED, RewardRule, assess, contributions, squared
+from optimizer.engine.machines import MachineRule
 
 T0 = 1_000 * DAY
 RULE = RewardRule("visits", "visit", "first", 7 * DAY, "decision")
@@ -123,9 +126,122 @@ def test_a_holdout_on_nothing_is_a_trial_and_an_empty_answer_is_not() -> None:
     assert assess(RULE, replace(nothing, reason=Reason.NOTHING_ELIGIBLE), []).exposed_at is None
 
 
+AMOUNT = replace(RULE, kind="purchase", value="amount", penalties=(("unsubscribed", 5 * MICRO),))
+CAPPED = replace(AMOUNT, at_most=10 * MICRO)
+GUARDED = replace(OPENED, kind="clicked", machines=MachineRule(("clicked", "opened"), 2 * SECOND, "hidden_clicked"))
+
+
+def test_an_amount_is_the_sum_of_what_stands_and_a_full_refund_leaves_no_success() -> None:
+    bought = [outcome("a", "purchase", value=19_900_000), outcome("b", "purchase", 2 * HOUR, value=100_000)]
+    found = assess(AMOUNT, DECISION, bought)
+    assert (found.rewarded, found.earned, found.reward, found.rewarded_at) == (True, 20 * MICRO, 20 * MICRO, T0 + HOUR)
+    partly = [*bought, outcome("r", "purchase", 3 * HOUR, reverses="a")]
+    assert (assess(AMOUNT, DECISION, partly).reward, assess(AMOUNT, DECISION, partly).rewarded_at) == (
+        100_000,
+        T0 + 2 * HOUR,
+    )
+    wholly = assess(AMOUNT, DECISION, [*partly, outcome("s", "purchase", 3 * HOUR, reverses="b")])
+    assert (wholly.rewarded, wholly.reward, wholly.rewarded_at) == (False, 0, None)
+
+
+def test_a_purchase_without_a_value_or_with_a_negative_one_is_no_success() -> None:
+    assert not assess(AMOUNT, DECISION, [outcome("a", "purchase")]).rewarded
+    taken = [outcome("a", "purchase", value=3 * MICRO), outcome("b", "purchase", value=-4 * MICRO)]
+    assert (assess(AMOUNT, DECISION, taken).rewarded, assess(AMOUNT, DECISION, taken).reward) == (False, -MICRO)
+
+
+def test_penalties_come_off_an_amount_in_units_of_currency_and_do_not_undo_the_success() -> None:
+    found = assess(AMOUNT, DECISION, [outcome("a", "purchase", value=2 * MICRO), outcome("u", "unsubscribed")])
+    assert (found.rewarded, found.earned, found.reward) == (True, 2 * MICRO, -3 * MICRO)
+
+
+def test_a_giant_order_counts_at_most_what_one_decision_may_earn() -> None:
+    giant = [outcome("a", "purchase", value=1_000_000 * MICRO)]
+    assert assess(CAPPED, DECISION, giant).reward == 10 * MICRO
+    assert assess(AMOUNT, DECISION, giant).reward == 1_000_000 * MICRO
+    (of_reward,) = [s for c, s in contributions(AMOUNT, DECISION, giant) if c.metric.startswith("reward")]
+    assert of_reward.squares == squared(LARGEST_SQUARED)  # as large as it may be; its sums stay within 64 bits
+
+
+def test_the_logarithm_of_an_amount_is_that_before_penalties() -> None:
+    bought = [outcome("a", "purchase", value=20 * MICRO), outcome("u", "unsubscribed")]
+    sums = {cell.metric: sums for cell, sums in contributions(AMOUNT, DECISION, bought)}
+    assert sums["amount:visits"] == Sums(1, 1, round(log(20) * MICRO), round(log(20) ** 2 * MICRO))
+    assert "amount:visits" not in {c.metric for c, _ in contributions(RULE, DECISION, [outcome("v", "visit")])}
+    small = [outcome("a", "purchase", value=1)]
+    (cents,) = [s for c, s in contributions(AMOUNT, DECISION, small) if c.metric == "amount:visits"]
+    assert cents.total == round(log(1e-6) * MICRO) < 0
+
+
+def test_the_delay_is_from_the_exposure_to_the_first_reward_that_stands() -> None:
+    reports = [outcome("d", "delivered", HOUR), outcome("b", "visit", 3 * HOUR), outcome("a", "visit", 2 * HOUR)]
+
+    def delays(*more: Outcome) -> set[str]:
+        return {c.metric for c, _ in contributions(DELIVERED, DECISION, [*reports, *more]) if "delay" in c.metric}
+
+    assert delays() == {f"delay:visits:{delay_bin(HOUR)}"}
+    assert delays(outcome("r", "visit", 9 * HOUR, reverses="a")) == {f"delay:visits:{delay_bin(2 * HOUR)}"}
+
+
+def test_what_a_machine_did_neither_exposes_nor_earns_nor_penalises_but_is_counted_apart() -> None:
+    opened, clicked = outcome("o", "opened", machine=True), outcome("c", "clicked", machine=True, value=MICRO)
+    rule = replace(OPENED, kind="clicked", penalties=(("complained", MICRO),))
+    found = assess(rule, DECISION, [opened, clicked])
+    assert (found.exposed_at, found.rewarded, found.counted) == (None, False, {})
+    assert found.machines == {"opened": (1, 0), "clicked": (1, MICRO)}
+    seen = assess(rule, DECISION, [opened, clicked, outcome("x", "exposed"), outcome("m", "complained", machine=True)])
+    assert (seen.exposed_at, seen.reward) == (T0 + HOUR, 0)
+    metrics = {c.metric: s for c, s in contributions(rule, DECISION, [opened, clicked])}
+    assert metrics == {
+        "decided": Sums(1, 0, 0, 0),
+        "machine:opened": Sums(1, 1, 0, 0),
+        "machine:clicked": Sums(1, 1, MICRO, 0),
+    }
+
+
+@pytest.mark.parametrize("kind", ["exposed", "withdrawn", "bounced"])
+def test_what_the_sender_says_is_no_machine_s_doing(kind: str) -> None:
+    said = outcome("x", kind)
+    assert assess(OPENED, DECISION, [replace(said, machine=True)]) == assess(OPENED, DECISION, [said])
+
+
+@pytest.mark.parametrize(("after", "is_machine"), [(0, True), (SECOND, True), (2 * SECOND, False), (-MINUTE, True)])
+def test_an_open_sooner_than_a_person_could_is_a_machine_s(after: int, is_machine: bool) -> None:
+    delivered = outcome("d", "delivered", 5 * MINUTE)
+    opened = outcome("o", "opened", 5 * MINUTE + after)
+    assert (assess(GUARDED, DECISION, [opened, delivered]).exposed_at is None) == is_machine
+    assert assess(OPENED, DECISION, [opened, delivered]).exposed_at == opened.occurred_at
+
+
+def test_without_a_delivery_the_decision_is_when_it_was_delivered() -> None:
+    assert assess(GUARDED, DECISION, [outcome("o", "opened", SECOND)]).exposed_at is None
+    assert assess(GUARDED, DECISION, [outcome("o", "opened", 3 * SECOND)]).exposed_at == T0 + 3 * SECOND
+    undone = [outcome("d", "delivered", HOUR), outcome("r", "delivered", HOUR, reverses="d")]
+    assert assess(GUARDED, DECISION, [*undone, outcome("o", "opened", 3 * SECOND)]).exposed_at is not None
+
+
+def test_a_honeypot_makes_all_opens_and_clicks_a_machine_s_until_it_is_reversed() -> None:
+    clicks = [outcome("o", "opened"), outcome("c", "clicked", 2 * HOUR), outcome("p", "purchase", 3 * HOUR)]
+    trap = outcome("h", "hidden_clicked", 4 * HOUR)
+    assert assess(GUARDED, DECISION, clicks).rewarded
+    trapped = assess(GUARDED, DECISION, [*clicks, trap])
+    assert (trapped.exposed_at, set(trapped.machines)) == (None, {"opened", "clicked", "hidden_clicked"})
+    assert set(trapped.counted) == {"purchase"}
+    undone = assess(GUARDED, DECISION, [*clicks, trap, outcome("u", "hidden_clicked", reverses="h")])
+    assert undone == assess(GUARDED, DECISION, clicks)
+
+
 EVENTS = [
     outcome("a", "visit"),
     outcome("b", "visit", 3 * HOUR),
+    outcome("i", "opened", 2 * HOUR + SECOND),
+    outcome("j", "clicked", HOUR, machine=True),
+    outcome("k", "clicked", 4 * HOUR),
+    outcome("l", "hidden_clicked", 5 * HOUR),
+    outcome("m", "hidden_clicked", 6 * HOUR, reverses="l"),
+    outcome("n", "purchase", HOUR, value=7 * MICRO),
+    outcome("o", "purchase", HOUR, reverses="n"),
+    outcome("p", "unsubscribed", 2 * HOUR),
     outcome("c", "visit", reverses="a"),
     outcome("d", "delivered", 2 * HOUR),
     outcome("e", "withdrawn", 4 * HOUR),
@@ -135,7 +251,7 @@ EVENTS = [
 ]
 
 
-@given(st.permutations(EVENTS), st.sampled_from([RULE, COUNT, DELIVERED, OPENED]))
+@given(st.permutations(EVENTS), st.sampled_from([RULE, COUNT, DELIVERED, OPENED, AMOUNT, CAPPED, GUARDED]))
 def test_differences_add_up_to_the_whole_in_any_order(order: list[Outcome], rule: RewardRule) -> None:
     """What the ledger keeps by differences is what one fold of everything gives, exactly."""
     kept = Tally()
@@ -149,14 +265,20 @@ def test_differences_add_up_to_the_whole_in_any_order(order: list[Outcome], rule
 
 
 def test_the_order_of_outcomes_does_not_matter() -> None:
-    found = {str(assess(DELIVERED, DECISION, order)) for order in permutations(EVENTS[:5])}
-    assert len({text.split("counted")[0] for text in found}) == 1
+    for rule in (DELIVERED, AMOUNT, GUARDED):
+        found = {str(assess(rule, DECISION, order)) for order in permutations(EVENTS[:6])}
+        assert len({text.split("counted")[0] for text in found}) == 1
 
 
 def test_statistics_belong_to_the_hour_of_the_decision_and_to_its_words() -> None:
     at = replace(DECISION, decided_at=T0 + 90 * MINUTE)
     cells = {cell.metric: cell for cell, _ in contributions(RULE, at, [outcome("v", "visit", 3 * DAY)])}
-    assert set(cells) == {"decided", "reward:visits", "outcome:visit"}
+    assert set(cells) == {
+        "decided",
+        "reward:visits",
+        f"delay:visits:{delay_bin(3 * DAY - 90 * MINUTE)}",
+        "outcome:visit",
+    }
     assert {(c.bucket, c.variant_id, c.content_hash, c.segment_id) for c in cells.values()} == {
         (T0 + HOUR, "mens", "h", "new")
     }

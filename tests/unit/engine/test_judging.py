@@ -21,8 +21,8 @@ from optimizer.domain.reasons import Group, Reason
 from optimizer.domain.statistics import Tally
 from optimizer.engine.assessment import assess, contributions
 from optimizer.engine.choosing import NO_ARM, REASONS
+from optimizer.engine.gathering import evidence_of
 from optimizer.engine.judging import NEVER, Made, assessments
-from optimizer.engine.learning import evidence_of
 from optimizer.engine.settling import Commitments, committed, due_so_far, released_together, settled_together
 from optimizer.engine.spending import due, released, settled, used
 from optimizer.engine.tactic import Tactic, compile_tactic
@@ -32,12 +32,28 @@ from optimizer.strategy.money import DECISION
 from optimizer.strategy.workspace import read_workspace
 
 BEGINS: Instant = 1_790_000_000 * 1_000_000
-KINDS = ("exposed", "delivered", "opened", "clicked", "visit", "unsubscribed", "withdrawn", "bounced", "purchase")
+KINDS = (
+    "exposed",
+    "delivered",
+    "opened",
+    "clicked",
+    "visit",
+    "unsubscribed",
+    "withdrawn",
+    "bounced",
+    "purchase",
+    "trapped",
+)
 N_SEGMENTS, N_ARMS = 2, 3
 
 
 def tactic_at_random(chance: Random) -> Tactic:
     penalties = {kind: chance.choice([0.5, 3, 1000]) for kind in ("unsubscribed", "clicked") if chance.random() < 0.5}
+    value = chance.choice(["first", "count", "amount"])
+    limited = {"at_most": chance.choice(["5 USD", "9.99 USD"])} if value == "amount" and chance.random() < 0.5 else {}
+    hygiene: dict[str, Any] = {"fastest": chance.choice(["PT1S", "PT2M", "PT1H"])} if chance.random() < 0.4 else {}
+    hygiene |= {"honeypot": "trapped"} if chance.random() < 0.4 else {}
+    hygiene |= {"machine_kinds": ["clicked", "visit"]} if hygiene and chance.random() < 0.3 else {}
     strategy = {
         "strategy": "acme",
         "currency": "USD",
@@ -45,15 +61,17 @@ def tactic_at_random(chance: Random) -> Tactic:
         "objectives": [
             {
                 "id": "goal",
-                "reward": {"outcome": chance.choice(["visit", "clicked"]), "value": chance.choice(["first", "count"])},
+                "reward": {"outcome": chance.choice(["visit", "clicked"]), "value": value, **limited},
                 "attribution_window": chance.choice(["PT1H", "P2D"]),
                 "counts_from": chance.choice(["decision", "delivered", "opened"]),
                 "penalties": penalties,
             }
         ],
+        "hygiene": hygiene,
         "attributes": {"newbie": {"type": "boolean"}},
         "channels": {"email": chance.choice([{}, {"cost": "0.01 USD"}, {"cost": "0.02 USD per delivery"}])},
         "approval": {"required": False},
+        "policy_defaults": {"model": "hurdle"} if value == "amount" else {},
     }
     costs = ("0.10 USD", "0.05 USD per click", "0.33 USD per purchase", "0.04 USD per open")
     messages = [
@@ -99,7 +117,8 @@ def made_at_random(chance: Random, n: int) -> Made:
             else NEVER
             for _ in KINDS
         ]
-        values = [chance.choice([0, 9_990_000]) if at_ != NEVER else 0 for at_ in came]
+        amounts = [0, 1, 4_321_987, 9_990_000, 123_456_789_012, 10**15]
+        values = [chance.choice(amounts) if at_ != NEVER else 0 for at_ in came]
         rows.append((segment, GROUPS.index(group), arm, REASONS.index(reason), at, came, values))
     return Made(*(np.array(column, np.int64) for column in zip(*rows, strict=True)))
 
@@ -151,13 +170,16 @@ def test_many_decisions_are_judged_as_each_alone(seed: int) -> None:
         alone = assess(tactic.reward_rule, decision_of(tactic, made, n), outcomes_of(made, n))
         assert (alone.exposed_at is not None) == found.exposed[n]
         assert alone.exposed_at is None or alone.exposed_at == found.exposed_at[n]
-        assert (alone.closes_at, alone.rewarded, alone.reward, alone.withdrawn) == (
+        assert (alone.closes_at, alone.rewarded, alone.earned, alone.reward, alone.withdrawn) == (
             found.closes_at[n],
             found.rewarded[n],
+            found.earned[n],
             found.reward[n],
             found.withdrawn[n],
         )
-        assert set(alone.counted) == {kind for kind, counts in zip(KINDS, found.counted[n], strict=True) if counts}
+        assert (NEVER if alone.rewarded_at is None else alone.rewarded_at) == found.rewarded_at[n]
+        for kinds, columns in ((alone.counted, found.counted), (alone.machines, found.machines)):
+            assert set(kinds) == {kind for kind, counts in zip(KINDS, columns[n], strict=True) if counts}
 
 
 @given(seeds)
@@ -202,8 +224,8 @@ def test_evidence_of_what_is_new_adds_up_to_the_evidence_of_everything(seed: int
         total += evidence_of(tactic, news.cells())
         news.clear()
         everything = evidence_of(tactic, tallies.cells())
-        for name in ("trials", "positives", "penalty_counts"):
-            assert (getattr(total, name).sum(axis=-1) == getattr(everything, name).sum(axis=-1)).all()
+        for name in ("trials", "positives", "penalty_counts", "logs", "log_squares", "delays"):
+            assert np.allclose(getattr(total, name).sum(axis=-1), getattr(everything, name).sum(axis=-1), rtol=1e-12)
             weights = total.weights(BEGINS + 10 * DAY, DAY), everything.weights(BEGINS + 10 * DAY, DAY)
             assert np.allclose(getattr(total, name) @ weights[0], getattr(everything, name) @ weights[1], rtol=1e-12)
 

@@ -23,7 +23,7 @@ from optimizer.domain.instants import DAY, HOUR, Instant
 from optimizer.domain.meters import MeterKey, Reading
 from optimizer.domain.reasons import Group
 from optimizer.engine.allocations import AllocationTable
-from optimizer.engine.choosing import Choice, Contacts, choose
+from optimizer.engine.choosing import NO_ARM, Choice, Contacts, choose
 from optimizer.engine.learning import learn
 from optimizer.engine.supplies import Supplies, meters_of
 from optimizer.engine.tactic import Tactic, compile_tactic
@@ -272,6 +272,8 @@ KINDS: dict[str, Kind] = {
     ),
     "RolloutStage.share": Kind(lambda world: _rollout(world, 0.6), lambda world, _: _rollout(world, 0.3)),
     "Campaign.holdout": key(campaign, "holdout", {"share": 0.3}),
+    "Message.retired": key(message, "retired", True),
+    "Targeting.retired": key(targeting, "retired", True),
     "Targeting.send_window": key(targeting, "send_window", "08:00-11:00", "20:00-02:00"),
     "Targeting.only_segments": key(targeting, "only_segments", ["american"]),
     "Controls.status": controls_with(
@@ -288,6 +290,7 @@ KINDS: dict[str, Kind] = {
     "Contacts.excluded": contacts_with(
         excluded=lambda already, _: [(*names, "offer", "plain:day", "offer:any") for names in already.excluded]
     ),
+    "Contacts.wishes": contacts_with(wishes=lambda *_: np.zeros(N, np.int64)),
     "Contacts.suppressed": contacts_with(
         suppressed=lambda already, chance: already.suppressed | np.array([chance.random() < 0.7 for _ in range(N)])
     ),
@@ -302,7 +305,16 @@ KINDS["Contacts.zones"] = replace(
 
 # Keys that forbid nothing by themselves: what things are called and say, what is learned, and how fast.
 NO_GUARDRAILS = {
-    "Strategy": {"strategy", "why", "currency", "time_zone", "objectives", "attributes", "policy_defaults"},
+    "Strategy": {
+        "strategy",
+        "why",
+        "currency",
+        "time_zone",
+        "objectives",
+        "hygiene",
+        "attributes",
+        "policy_defaults",
+    },
     "Campaign": {
         "campaign",
         "serves",
@@ -418,6 +430,7 @@ def contacts_at_random(chance: Random) -> Contacts:
         zones=[chance.choice([None, ZoneInfo("Asia/Kolkata"), ZoneInfo("America/New_York")]) for _ in range(N)],
         u=hashes[0],
         places=Places(*hashes[1:]),
+        wishes=np.full(N, NO_ARM),
     )
 
 

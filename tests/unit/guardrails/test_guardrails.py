@@ -30,6 +30,7 @@ def limits(
         np.ones(N_ARMS, bool) if approved is None else approved,
         everything if for_segment is None else for_segment,
         paused=np.zeros(N_ARMS, bool),
+        retired=np.zeros(N_ARMS, bool),
         status=Status.RUNNING,
         review_due_at=None,
         needs_consent=False,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from scipy.stats import beta as beta_distribution
 
 from optimizer.scenarios.figures import figures, weights_figure
 from optimizer.scenarios.report import report_html, write_report
@@ -22,12 +23,18 @@ from optimizer.scenarios.result import (
     Replayed,
     Result,
 )
+from optimizer.simulation.runs import QUANTILES
 
 DAYS = (1.0, 2.0, 3.0)
 
 
 def curve(*mean: float, spread: float = 1.0) -> Curve:
     return Curve(DAYS, mean, tuple(m - spread for m in mean), tuple(m + spread for m in mean))
+
+
+def believed(alpha: float, beta: float, prob_best: float) -> Belief:
+    quantiles = beta_distribution.ppf(QUANTILES, alpha, beta)
+    return Belief(alpha / (alpha + beta), quantiles[3], quantiles[-4], tuple(quantiles.tolist()), prob_best)
 
 
 def rehearsed(policy: str = "as_written", guardrails: str = "as_written", **changes: Any) -> Rehearsed:
@@ -41,7 +48,7 @@ def rehearsed(policy: str = "as_written", guardrails: str = "as_written", **chan
         curves={"regret": curve(1, 2, 3), "reward": curve(5, 9, 14), "spend": curve(2, 4, 6),
                 "pacing_target": curve(2, 4, 6, spread=0.0)},
         allocation={"loyal": {"ten": curve(0.5, 0.6, 0.7), "new": curve(0.5, 0.4, 0.3)}},
-        beliefs={"loyal": {"ten": Belief(30, 70, 0.3, 0.2, 0.4, 0.93), "new": Belief(0.5, 9, 0.05, 0.0, 0.2, 0.07)}},
+        beliefs={"loyal": {"ten": believed(30, 70, 0.93), "new": believed(0.5, 9, 0.07)}},
     )  # fmt: skip
     return replace(case, **changes)
 

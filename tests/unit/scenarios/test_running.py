@@ -18,7 +18,7 @@ from optimizer.scenarios.running import A_MONDAY, evaluate_scenario, rehearse_sc
 from optimizer.scenarios.spreading import Workers
 from optimizer.simulation.replay import replay
 from optimizer.simulation.replay_log import Course, batches_of_rows, replay_log
-from optimizer.strategy.documents import PolicySettings, resolved_policy
+from optimizer.strategy.policy_settings import PolicySettings, resolved_policy
 
 Reading = Callable[..., ScenarioRead]
 

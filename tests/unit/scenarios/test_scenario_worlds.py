@@ -11,7 +11,7 @@ from optimizer.scenarios.names import arms_of
 from optimizer.scenarios.reading import ScenarioRead
 from optimizer.scenarios.world_models import synthetic_world
 from optimizer.scenarios.worlds import Synthetic
-from optimizer.simulation.amounts import FixedAmount
+from optimizer.simulation.amounts import AmountsByArm, FixedAmount, LogNormalAmount
 from optimizer.simulation.arrivals import EachOnce, HourlyArrivals
 from optimizer.simulation.delays import ExponentialDelay, LogNormalDelay
 from optimizer.simulation.dynamics import Drift, Fatigue, Novelty, WeeklySeason
@@ -62,6 +62,12 @@ def test_delays_amounts_and_types_are_those_written() -> None:
         0.5,
         2,
     )
+
+
+def test_the_closest_median_counts() -> None:
+    said = {"rate": 0.1, "amount": {"median": 20, "spread": 0.7, "medians": {"offer": 30, "offer:pm": 40}}}
+    found = synthetic_world(world(outcomes={"purchase": said}), VARIANTS, START).kinds[0].amount
+    assert found == AmountsByArm(tuple(LogNormalAmount(median, 0.7) for median in (30, 40, 20, 20, 20)))
 
 
 def test_contacts_a_day_are_those_of_all_recipients_together() -> None:

@@ -13,7 +13,7 @@ from optimizer.policy.allocation import allocation
 from optimizer.policy.prob_best import prob_best
 from optimizer.simulation.doubly_robust_replay import Acceptance, doubly_robust_replay
 from optimizer.simulation.replay_log import Course, batches_of_rows, replay_log
-from optimizer.strategy.documents import PolicySettings, resolved_policy
+from optimizer.strategy.policy_settings import PolicySettings, resolved_policy
 
 RATES = np.array([[0.1, 0.2, 0.4], [0.45, 0.2, 0.1]])  # [S, A]
 POLICY = resolved_policy(PolicySettings(floor=0.02))

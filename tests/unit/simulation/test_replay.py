@@ -15,7 +15,7 @@ from optimizer.policy.allocation import allocation
 from optimizer.policy.prob_best import prob_best
 from optimizer.simulation.replay import Replayed, band, replay
 from optimizer.simulation.replay_log import Course, batches_of_rows, batches_of_time, replay_log
-from optimizer.strategy.documents import PolicySettings, ResolvedPolicy, resolved_policy
+from optimizer.strategy.policy_settings import PolicySettings, ResolvedPolicy, resolved_policy
 
 RATES = np.array([[0.1, 0.2, 0.3], [0.35, 0.2, 0.1]])  # [S, A]
 GREEDY = resolved_policy(PolicySettings(floor=0.0))

@@ -218,6 +218,19 @@ EFFECTS: list[tuple[tuple[Edit, ...], tuple[Edit, ...], list[str]]] = [
         ["evidence is read anew: what was earned for repeat_purchase says nothing about clicks"],
     ),
     (
+        (("approval: {required: false}", "approval: {required: false}\nhygiene: {fastest: PT2S}"),),
+        (),
+        [
+            "objective repeat_purchase changes (hygiene fastest): decisions made so far stay judged by the old one, "
+            "later ones by the new one, and both are learned from"
+        ],
+    ),
+    (
+        (("approval: {required: false}", 'approval: {required: false}\nhygiene: {largest_value: {visit: "9 USD"}}'),),
+        (),
+        [],
+    ),
+    (
         (("counts_from: delivered", "counts_from: opened"),),
         (),
         [

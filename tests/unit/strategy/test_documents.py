@@ -1,18 +1,13 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
 
 from optimizer.domain.instants import DAY, HOUR, MINUTE, SECOND, isoformat
-from optimizer.strategy.documents import (
-    Campaign,
-    PolicySettings,
-    ResolvedPolicy,
-    campaign_period,
-    effective_policy,
-    resolved_policy,
-)
+from optimizer.strategy.documents import Campaign, campaign_period, effective_policy
 from optimizer.strategy.fields import parsed_duration
+from optimizer.strategy.policy_settings import PolicySettings, resolved_policy
 from optimizer.strategy.workspace import Workspace, read_workspace
 
 Read = Callable[..., Workspace]
@@ -48,9 +43,12 @@ def test_the_least_that_can_be_written() -> None:
     read_campaign = workspace.campaigns["c"]
     assert read_campaign.everyone_else == "include"
     assert campaign_period(workspace.strategy, read_campaign) == (None, None)
-    assert effective_policy(workspace.strategy, read_campaign) == ResolvedPolicy(
-        "beta_bernoulli", 0.02, 1.0, MINUTE, None, 1.0, 1.0
-    )
+    policy = effective_policy(workspace.strategy, read_campaign)
+    assert (policy.model, policy.floor, policy.cap, policy.top_two) == ("beta_bernoulli", 0.02, 1.0, 1.0)
+    assert (policy.refresh, policy.half_life, policy.minimum_trials, policy.largest_change) == (MINUTE, None, 0, 1.0)
+    assert (policy.prior_successes, policy.prior_failures, policy.warm_start) == (1.0, 1.0, None)
+    assert (policy.estimates_delay, policy.delay_median) == (True, None)
+    assert (policy.alarms, policy.attributes, policy.interactions) == (("silence", "collapse"), (), ())
 
 
 def test_a_strategy_without_campaigns_can_be_used(strategy_text: str) -> None:
@@ -60,7 +58,8 @@ def test_a_strategy_without_campaigns_can_be_used(strategy_text: str) -> None:
 def test_policy_keys_fall_back_one_by_one(read: Read) -> None:
     workspace = read()
     policy = effective_policy(workspace.strategy, workspace.campaigns["winback"])
-    assert policy == ResolvedPolicy(
+    assert policy == replace(
+        resolved_policy(),
         model="beta_bernoulli",
         floor=0.04,  # policy_defaults
         cap=0.9,  # the campaign

@@ -1,0 +1,48 @@
+"""Comparing: two sides of a campaign's statistics, segment by segment and day by day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from optimizer.domain.instants import DAY, bucket
+from optimizer.domain.micros import MICRO
+from optimizer.domain.statistics import ZERO, Cell, Sums, reward_metric
+from optimizer.engine.assessment import RewardRule
+from optimizer.evaluation.stratified import Side, StratifiedDifference, stratified_difference
+
+Cells = Iterable[tuple[Cell, Sums]]
+
+
+def counts_successes(rule: RewardRule) -> bool:
+    """Whether the reward of a trial is 0 or 1, so that a mean reward is a rate."""
+    return rule.value == "first" and not rule.penalties
+
+
+def compared(rule: RewardRule, one: Cells, other: Cells) -> StratifiedDifference:
+    """Mean reward of the trials of one side less that of the other's, compared within segments and days alone.
+
+    Args:
+        rule: what is a reward; cells of other metrics are left out.
+        one: cells of one side.
+        other: cells of the other.
+    """
+    sums = [_by_stratum(rule, cells) for cells in (one, other)]
+    strata = sorted(sums[0].keys() | sums[1].keys())
+    sides = []
+    for of_side in sums:
+        rows = np.array([of_side.get(stratum, ZERO) for stratum in strata], np.float64).reshape(-1, len(ZERO))
+        trials, _, rewards, squares = rows.T
+        sides.append(Side(trials, rewards / MICRO, squares / MICRO))
+    return stratified_difference(*sides, successes=counts_successes(rule))
+
+
+def _by_stratum(rule: RewardRule, cells: Cells) -> dict[tuple[str, int], Sums]:
+    metric = reward_metric(rule.objective_id)
+    found: dict[tuple[str, int], Sums] = {}
+    for cell, sums in cells:
+        if cell.metric == metric:
+            stratum = (cell.segment_id, bucket(cell.bucket, DAY))
+            found[stratum] = found.get(stratum, ZERO).plus(sums)
+    return found

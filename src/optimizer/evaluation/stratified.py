@@ -1,0 +1,104 @@
+"""Stratified differences: two sides compared within strata alone, such as the days of a campaign.
+
+Shares that adapt and rewards that depend on the day confound each other: a variant that had its traffic on good days
+looks good (Simpson 1951). Within a day everybody had the same chances, so differences are taken there, and averaged
+with the weights ``w = n1 n0 / (n1 + n0)`` of Mantel & Haenszel (1959), which are best where differences are alike and
+give nothing to strata where one side is empty.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import nan, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from optimizer.evaluation.normal import normal_interval
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """Sums of one side in each of ``G`` strata, ``[G]`` each: its trials, and their rewards and squared rewards."""
+
+    trials: Floats
+    rewards: Floats
+    squares: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class StratifiedDifference:
+    """By how much one side's mean reward is above the other's.
+
+    Attributes:
+        raw: difference of the two means over everything; nan where a side has no trials.
+        value: weighted mean of the differences within strata; nan where no stratum has both sides.
+        standard_error: of `value`; nan where it cannot be told.
+        left_out: share of all trials in strata where one side is empty: they say nothing.
+    """
+
+    raw: float
+    value: float
+    standard_error: float
+    left_out: float
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """The normal approximation's interval about `value`."""
+        return normal_interval(self.value, self.standard_error, level)
+
+    @property
+    def misleads(self) -> bool:
+        """Whether the raw difference and the one within strata point in opposite directions."""
+        return self.raw * self.value < 0.0
+
+
+def stratified_difference(one: Side, other: Side, *, successes: bool) -> StratifiedDifference:
+    """Mean reward of `one` less that of `other`, compared within strata.
+
+    Args:
+        one: one side.
+        other: the other, over the same strata.
+        successes: whether every reward is 0 or 1. The variance is then that of Sato (1989), "On the variance
+            estimator for the Mantel-Haenszel risk difference", Biometrics 45, eq. 3, which holds for few large and for
+            many small strata alike. Else it is ``sum w^2 (s1^2 / n1 + s0^2 / n0)`` over ``(sum w)^2``, where a single
+            trial of a side in its stratum, which has no variance of its own, takes the mean one of that side.
+    """
+    n1, n0 = one.trials, other.trials
+    raw = _mean(one.rewards.sum(), n1.sum()) - _mean(other.rewards.sum(), n0.sum())
+    both = (n1 > 0) & (n0 > 0)
+    everything = float((n1 + n0).sum())
+    left_out = float((n1 + n0)[~both].sum()) / everything if everything else 0.0
+    if not both.any():
+        return StratifiedDifference(raw, nan, nan, left_out)
+    one, other = _kept(one, both), _kept(other, both)
+    n1, n0 = one.trials, other.trials
+    n = n1 + n0
+    weights = n1 * n0 / n
+    total = float(weights.sum())
+    value = float((weights * (one.rewards / n1 - other.rewards / n0)).sum()) / total
+    if successes:
+        x1, x0 = one.rewards, other.rewards
+        p = (n1**2 * x0 - n0**2 * x1 + n1 * n0 * (n0 - n1) / 2.0) / n**2
+        q = (x1 * (n0 - x0) + x0 * (n1 - x1)) / (2.0 * n)
+        variance = (value * float(p.sum()) + float(q.sum())) / total**2
+    else:
+        variance = float((weights**2 * (_variances(one) / n1 + _variances(other) / n0)).sum()) / total**2
+    return StratifiedDifference(raw, value, sqrt(variance) if variance > 0.0 else nan, left_out)
+
+
+def _kept(side: Side, strata: NDArray[np.bool_]) -> Side:
+    return Side(side.trials[strata], side.rewards[strata], side.squares[strata])
+
+
+def _variances(side: Side) -> Floats:
+    """Variance of a reward in each stratum, ``[G]``; the mean one of the side where a stratum cannot tell."""
+    spread = np.maximum(side.squares - side.rewards**2 / side.trials, 0.0)
+    free = side.trials - 1.0
+    pooled = float(spread.sum() / free.sum()) if free.sum() > 0.0 else nan
+    return np.where(free > 0.0, spread / np.where(free > 0.0, free, 1.0), pooled)
+
+
+def _mean(total: float, n: float) -> float:
+    return float(total / n) if n else nan

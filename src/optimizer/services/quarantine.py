@@ -1,0 +1,56 @@
+"""Quarantine: the reports that could not be used, and judging them once more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from optimizer.domain.instants import Instant
+from optimizer.errors import NotFound
+from optimizer.services.live import Live
+from optimizer.services.recording import OutcomeReport, Recorded, record_outcomes
+from optimizer.storage.store import Ledger
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A report in quarantine.
+
+    Attributes:
+        reason: why it could not be used, in a sentence.
+        report: what was reported; a recipient only as a keyed hash.
+        judged_at: when that was found last.
+    """
+
+    reason: str
+    report: OutcomeReport
+    judged_at: Instant
+
+
+def waiting(ledger: Ledger, n: int) -> list[Waiting]:
+    """The reports in quarantine that were judged last, at most `n`, the newest first."""
+    return [
+        Waiting(kept.reason, OutcomeReport(**kept.report), kept.received_at) for kept in ledger.quarantine.latest(n)
+    ]
+
+
+def kept_reports(ledger: Ledger, event_ids: Sequence[str]) -> list[OutcomeReport]:
+    """Reports in quarantine as they were made, each once.
+
+    Raises:
+        NotFound: one of these events is not in quarantine.
+    """
+    found = {kept.event_id: OutcomeReport(**kept.report) for kept in ledger.quarantine.of(event_ids)}
+    for event_id in event_ids:
+        if event_id not in found:
+            raise NotFound(f"event_id: found {event_id}; allowed an event that waits in quarantine")
+    return list(found.values())
+
+
+def retry(ledger: Ledger, live: Live, event_ids: Sequence[str], now: Instant) -> list[Recorded]:
+    """Judge these reports again, under the documents in force now; those that can be used leave the quarantine.
+
+    Raises:
+        NotFound: one of these events is not in quarantine.
+    """
+    return record_outcomes(ledger, live, kept_reports(ledger, event_ids), now)

@@ -1,0 +1,182 @@
+"""The shape of a report: what a campaign did and learned."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from math import isnan
+from typing import Any
+
+from pydantic import Field
+
+from optimizer.domain.instants import isoformat
+from optimizer.domain.reasons import Block
+from optimizer.services.reporting import CampaignReport, Difference, Estimate, Rate, SegmentReport, VariantReport
+from optimizer.web.answers import CampaignOut, Out
+from optimizer.web.rendering import summary_json
+
+
+class RateOut(Out):
+    """Successes among trials: the raw rate, with a 95 % credible interval under a uniform prior."""
+
+    trials: int
+    positives: int
+    rate: float | None
+    low: float
+    high: float
+    mean_reward: float | None = Field(description="Raw mean reward of a trial, in the report's `unit`.")
+
+
+class EstimateOut(Out):
+    """A value with its 95 % credible interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class DifferenceOut(Out):
+    """Mean reward of one side less that of another.
+
+    Raw means mix what was sent with when it was sent; `difference` compares within segments and days alone, each day
+    weighted by how much it can say (Mantel-Haenszel).
+    """
+
+    against: str = Field(examples=["hello", "the others", "the holdout"])
+    raw: float = Field(description="Of the raw means; not to be trusted where shares and seasons change.")
+    difference: float
+    low: float | None = Field(description="95 % confidence interval of `difference`; null while it cannot be told.")
+    high: float | None
+    standard_error: float | None
+    left_out: float = Field(description="Share of the trials on days on which one side had none: they say nothing.")
+    misleads: bool = Field(description="Whether `raw` and `difference` point in opposite directions.")
+
+
+class VariantReportOut(Out):
+    """One variant in one segment, learning group only."""
+
+    variant: str
+    removed_by: Block | None = Field(description="The rule that keeps it from being chosen now; null if it can be.")
+    decisions: int
+    rate: RateOut
+    believed: EstimateOut = Field(description="Mean reward of a trial as the campaign's own policy believes it.")
+    matured: RateOut = Field(description="Of the trials whose outcomes are all in.")
+    at_maturity: EstimateOut | None = Field(
+        description="Rate that all trials are expected to have come to once every outcome is in; null without trials."
+    )
+    difference: DifferenceOut | None = Field(
+        description="Compared with control, or with all other variants where control is nothing or has no trials."
+    )
+    elsewhere: float = Field(
+        description="Trials made elsewhere that `believed` rests on too, as many as they count for; see warm_start."
+    )
+    p_best: float
+    allocation: float
+
+
+class SegmentReportOut(Out):
+    """One segment."""
+
+    segment: str
+    variants: list[VariantReportOut]
+    withheld: float = Field(description="Share that sends nothing, to keep scarce budget for others.")
+    learning: RateOut
+    holdout: RateOut
+    chosen_by_people: RateOut = Field(description="What people pinned or chose; never learned from.")
+    lift: DifferenceOut | None = Field(description="The learning group compared with the holdout.")
+    notes: list[str] = Field(description="Differences that raw means would show the wrong way round.")
+
+
+class ReportOut(Out):
+    """What a campaign did and learned."""
+
+    campaign: CampaignOut
+    as_of: datetime
+    objective: str
+    objective_why: str | None
+    reward_outcome: str
+    model: str = Field(description="Model of the campaign's policy.")
+    unit: str = Field(description="Of rewards and differences: `share of trials`, `rewards`, or a currency.")
+    segments: list[SegmentReportOut]
+    lift: DifferenceOut | None = Field(description="The learning group of all segments compared with the holdout.")
+    outcomes: dict[str, int] = Field(description="How many outcomes of each kind fell within their window.")
+
+
+def report_json(report: CampaignReport) -> dict[str, Any]:
+    """See `ReportOut`."""
+    return {
+        "campaign": summary_json(report.campaign),
+        "as_of": isoformat(report.as_of),
+        "objective": report.objective,
+        "objective_why": report.objective_why,
+        "reward_outcome": report.reward_outcome,
+        "model": report.model,
+        "unit": report.unit,
+        "segments": [_segment_json(segment) for segment in report.segments],
+        "lift": _difference_json(report.lift),
+        "outcomes": report.outcomes,
+    }
+
+
+def _segment_json(segment: SegmentReport) -> dict[str, Any]:
+    return {
+        "segment": segment.segment_id,
+        "variants": [_variant_json(variant) for variant in segment.variants],
+        "withheld": segment.withheld,
+        "learning": _rate_json(segment.learning),
+        "holdout": _rate_json(segment.holdout),
+        "chosen_by_people": _rate_json(segment.chosen_by_people),
+        "lift": _difference_json(segment.lift),
+        "notes": segment.notes,
+    }
+
+
+def _variant_json(variant: VariantReport) -> dict[str, Any]:
+    return {
+        "variant": variant.variant_id,
+        "removed_by": variant.removed_by,
+        "decisions": variant.decisions,
+        "rate": _rate_json(variant.rate),
+        "believed": _estimate_json(variant.believed),
+        "matured": _rate_json(variant.matured),
+        "at_maturity": None if variant.at_maturity is None else _estimate_json(variant.at_maturity),
+        "difference": _difference_json(variant.difference),
+        "elsewhere": variant.elsewhere,
+        "p_best": variant.p_best,
+        "allocation": variant.allocation,
+    }
+
+
+def _rate_json(rate: Rate) -> dict[str, Any]:
+    return {
+        "trials": rate.trials,
+        "positives": rate.positives,
+        "rate": rate.rate,
+        "low": rate.low,
+        "high": rate.high,
+        "mean_reward": rate.mean_reward,
+    }
+
+
+def _estimate_json(estimate: Estimate) -> dict[str, Any]:
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high}
+
+
+def _known(value: float) -> float | None:
+    return None if isnan(value) else value
+
+
+def _difference_json(difference: Difference | None) -> dict[str, Any] | None:
+    if difference is None:
+        return None
+    found = difference.found
+    low, high = found.interval()
+    return {
+        "against": difference.against,
+        "raw": found.raw,
+        "difference": found.value,
+        "low": _known(low),
+        "high": _known(high),
+        "standard_error": _known(found.standard_error),
+        "left_out": found.left_out,
+        "misleads": found.misleads,
+    }
