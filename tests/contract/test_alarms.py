@@ -1,4 +1,4 @@
-"""Alarms about the learning, through the service: a dead pipeline freezes it, late outcomes are exact, all told once."""
+"""Alarms about the learning, through the service: dead pipelines freeze it, late outcomes are exact, all told once."""
 
 from __future__ import annotations
 
@@ -135,6 +135,28 @@ def test_the_alarm_waits_for_an_answer_and_the_answer_does_not_thaw(shop: Shop) 
     assert shop.hours(3, 0.05, 0.05, 0.05).number > frozen.number
     shop.hours(40, 0.0, 0.0, 0.0)
     assert shop.actions.count("alert") == 2, "it went away and came back"
+
+
+@pytest.mark.parametrize("delay", ["estimated", "ignored"])
+def test_documents_applied_during_a_silence_learn_only_from_what_was_known_when_it_began(
+    shop: Shop, files: Mapping[str, str], edited: Callable[..., Any], delay: str
+) -> None:
+    known = dict(shop.house.learn().belief.arrays)
+    frozen = shop.hours(24, 0.0, 0.0, 0.0)
+    more = ("  - {id: hello, subject: How are you}\n", "  - {id: hello, subject: Hi}\n  - {id: late, subject: Late}\n")
+    policy = ("policy: {floor: 0.05}", f"policy: {{floor: 0.05, delay: {delay}}}")
+    shop.house.apply(edited(files, "campaigns/winback.yaml", more, policy))
+    joined = shop.house.learn()
+    assert joined.number == frozen.number + 1
+    assert joined.variant_ids == ("ten-percent", "new-arrivals", "hello", "late")
+    for name in ("alpha", "beta"):
+        found, before = joined.belief.arrays[name], known[name]
+        # Less one hour of 240, or with those of late whose rewards would not all have come; the silence has 24 more.
+        np.testing.assert_allclose(found[0, :2], before[0, :2], rtol=0.01)
+        np.testing.assert_array_equal(found[0, 2:], 1.0, err_msg="new words, and a new arm")
+    assert shop.controls.silent_since is not None
+    assert shop.hours(3, 0.0, 0.0, 0.0, 0.0).number == joined.number
+    assert shop.hours(1, 0.05, 0.05, 0.05, 0.05).number > joined.number
 
 
 def test_people_see_why_learning_stands_still(shop: Shop) -> None:

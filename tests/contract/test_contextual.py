@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from optimizer.domain.controls import UNTOUCHED
+from optimizer.domain.controls import UNTOUCHED, Controls
 from optimizer.domain.instants import DAY, HOUR, MINUTE
 from optimizer.engine.contexts import MOST_TRIALS
 from optimizer.errors import DocumentError
 from optimizer.services import training
 from optimizer.services.explaining import explain
 from optimizer.services.hindsight import hindsight
-from optimizer.services.live import tactics_of
+from optimizer.services.live import DOCUMENTS, tactics_of
 from optimizer.services.training import newest_trials
 from optimizer.strategy.workspace import read_workspace
 
@@ -282,3 +282,22 @@ def test_hindsight_judges_a_contextual_policy_by_the_attributes_of_each_past_dec
     assert found.reward_after is not None
     # Two thirds of everybody buy after the message for them: the standard error of the estimate is below .05.
     assert found.reward_after.value == pytest.approx(0.65, abs=0.15)
+
+
+def test_documents_applied_during_a_silence_forget_the_trials_made_in_it(play: Play) -> None:
+    house = play()
+    send(house, 120)
+    house.later(HOUR)
+    known = house.learn()
+    with house.deployment.store.writing() as ledger:
+        ledger.controls.put("winback", Controls(silent_since=house.now))
+        ledger.revisions.bump(DOCUMENTS)
+    house.learning(200)  # nobody hears of what they bought
+    house.later(3 * HOUR)
+    house.apply({**house.files, "campaigns/winback.yaml": CAMPAIGN.replace("floor: 0.02", "floor: 0.03")})
+    joined = house.learn()
+    assert joined.number == known.number + 1
+    assert joined.strategy_version == known.strategy_version + 1
+    for name in ("common", "arms"):  # a fit that begins from another one ends within its tolerance
+        found, before = joined.belief.arrays[name], known.belief.arrays[name]
+        np.testing.assert_allclose(found, before, rtol=0.01, atol=0.01)

@@ -13,6 +13,7 @@ from tests.unit.history.logs import assert_same
 
 from optimizer.domain.feedback import LoggedFeedback, joined
 from optimizer.domain.instants import DAY, HOUR
+from optimizer.engine.assessment import assess
 from optimizer.errors import InvalidRequest, NotFound
 from optimizer.history.feedback import hashes
 from optimizer.history.opening import open_history
@@ -290,3 +291,43 @@ def test_progress_reaches_the_number_of_decisions(shop: Any, tmp_path: Path, mon
     assert seen[-1] == 90
     assert len(seen) > 5
     assert_same(open_history(tmp_path / "log.parquet").feedback(), logged(shop))
+
+
+@pytest.mark.parametrize("file", ["log.parquet", "log.dsjson", "log.npz"])
+def test_amounts_leave_as_they_are_judged_without_what_machines_did(
+    deployment: Any, make_house: Callable[..., Any], edited: Callable[..., dict[str, str]], tmp_path: Path, file: str
+) -> None:
+    house = make_house(deployment)
+    amount = ("value: first}, attribution_window: P7D", 'value: amount, at_most: "100 USD"}, attribution_window: P7D')
+    hygiene = ("approval: {required: false}\n", "approval: {required: false}\nhygiene: {honeypot: hidden_clicked}\n")
+    hurdle = ("control: {message: one}\n", "control: {message: one}\npolicy: {model: hurdle}\n")
+    house.apply(edited(edited(FILES, "strategy.yaml", amount, hygiene), "campaigns/winback.yaml", hurdle))
+    ids = [answer.decision.decision_id for answer in house.learning(12)]
+    house.later(DAY)
+    spent = {id_: 19.99 + place for place, id_ in enumerate(ids[:6])}
+    house.record(*(house.report(id_, "purchase", HOUR, value=round(spent[id_] * 1e6)) for id_ in ids[:6]))
+    house.record(
+        house.report(ids[0], "purchase", 2 * HOUR, value=300_000_000),  # more than counts
+        house.report(ids[1], "purchase", 2 * HOUR, value=5_000_000, event_id="returned"),
+        house.report(ids[2], "unsubscribed", 2 * HOUR),
+        house.report(ids[3], "unsubscribed", 2 * HOUR, machine=True),
+        house.report(ids[6], "purchase", 2 * HOUR, value=7_000_000, machine=True),
+        house.report(ids[7], "unsubscribed", 2 * HOUR),
+        house.report(ids[8], "hidden_clicked", 2 * HOUR),
+    )
+    house.later(HOUR)
+    house.record(house.report(ids[1], reverses="returned", occurred_at=house.now))
+    house.later(WEEK)
+    expected = spent | {ids[0]: 100.0, ids[2]: spent[ids[2]] - 5.0, ids[7]: -5.0}
+    exported(house, tmp_path / file)
+    with house.deployment.store.reading() as ledger:
+        decisions = [d for d in ledger.decisions.stream() if d.group == "learning"]
+        rule, known = house.deployment.live.at(ledger).tactic("winback").reward_rule, ledger.outcomes.of(ids)
+        judged = [assess(rule, d, known.get(d.decision_id, ())).reward / 1e6 for d in decisions]
+    log = open_history(tmp_path / file).feedback()
+    assert_same(log, logged(house))
+    assert log.rewards.tolist() == pytest.approx([expected.get(d.decision_id, 0.0) for d in decisions])
+    assert log.rewards.tolist() == judged
+    purchases = [float(d.decision_id in spent) + float(d.decision_id == ids[0]) for d in decisions]
+    assert log.outcomes["purchase"].tolist() == purchases
+    assert sum(log.outcomes["unsubscribed"]) == 2

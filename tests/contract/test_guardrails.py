@@ -409,7 +409,7 @@ def test_penalties_are_learned(play: Play) -> None:
     assert sums["penalty:buy:unsubscribed"][0] == n
     snapshot = house.learn()
     house.later(HOUR)
-    assert snapshot.penalty == 5.0
+    assert snapshot.belief.arrays["penalty"] == 5.0
     chosen = [house.decided(f"q{n}").decision.variant_id for n in range(50)]
     assert chosen.count("two") > 40
     assert house.verify().clean

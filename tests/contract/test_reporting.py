@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
 import pytest
 
-from optimizer.domain.instants import DAY, HOUR
+from optimizer.domain.controls import Controls
+from optimizer.domain.instants import DAY, HOUR, isoformat
+from optimizer.services.live import DOCUMENTS
 from optimizer.services.reporting import CampaignReport, VariantReport, report
 from optimizer.web.report_answers import ReportOut, report_json
 
@@ -159,3 +162,86 @@ def test_where_control_is_nothing_each_variant_is_compared_with_the_others(
     assert compared[0].found.value > 0.2
     assert found.lift is not None
     assert found.lift.found.value == pytest.approx(found.lift.found.raw)  # one day: one stratum
+
+
+def test_what_amounts_are_expected_to_come_to_is_money(sqlite_house: Any, files: Any, edited: Any) -> None:
+    house = sqlite_house
+    amounts = ("{outcome: purchase, value: first}", "{outcome: purchase, value: amount}")
+    hurdle = ("policy: {floor", "policy: {model: hurdle, floor")
+    house.apply(
+        edited(edited(files, "strategy.yaml", amounts), "campaigns/winback.yaml", ONE_SEGMENT, hurdle), note="money"
+    )
+    for _ in range(6):
+        decisions = [answer.decision for answer in house.learning(40)]
+        at = house.now
+        house.later(3 * DAY)
+        house.record(*[house.report(d.decision_id, occurred_at=at + 2 * DAY, value=20_000_000) for d in decisions[:16]])
+    house.learning(120)
+    house.later(HOUR)
+    found = reported(house)
+    ReportOut.model_validate(report_json(found))
+    assert (found.unit, found.maturity_unit) == ("USD", "USD")
+    (segment,) = found.segments
+    trials = [one.rate.trials for one in segment.variants]
+    pairs = [(n, one.at_maturity) for n, one in zip(trials, segment.variants, strict=True) if one.at_maturity]
+    assert sum(n * one.value for n, one in pairs) / sum(trials) == pytest.approx(0.4 * 20, abs=1.0)
+    for _, one in pairs:
+        assert 1.0 < one.low <= one.value <= one.high < 20.0
+    assert segment.learning.mean_reward == pytest.approx(20 * 96 / 360)
+
+
+def test_a_report_of_amounts_before_anything_was_earned_is_finite(sqlite_house: Any, files: Any, edited: Any) -> None:
+    amounts = ("{outcome: purchase, value: first}", "{outcome: purchase, value: amount}")
+    hurdle = ("policy: {floor", "policy: {model: hurdle, floor")
+    strategy = edited(files, "strategy.yaml", amounts)
+    sqlite_house.apply(edited(strategy, "campaigns/winback.yaml", ONE_SEGMENT, hurdle))
+    sqlite_house.learning(20)
+    sqlite_house.later(HOUR)
+    said = report_json(reported(sqlite_house))
+    ReportOut.model_validate(said)
+    json.dumps(said, allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "model"), [("first", "beta_bernoulli"), ("first", "hierarchical"), ("amount", "hurdle")]
+)
+def test_a_report_of_an_objective_with_penalties_expects_rewards_too(
+    sqlite_house: Any, files: Any, edited: Any, value: str, model: str
+) -> None:
+    house = sqlite_house
+    penalised = (
+        "{outcome: purchase, value: first}\n",
+        f"{{outcome: purchase, value: {value}}}\n    penalties: {{unsubscribed: 2}}\n",
+    )
+    chosen = ("policy: {floor", f"policy: {{model: {model}, floor")
+    house.apply(
+        edited(edited(files, "strategy.yaml", penalised), "campaigns/winback.yaml", ONE_SEGMENT, chosen), note="costs"
+    )
+    decisions = [answer.decision for answer in house.learning(60)]
+    house.later(HOUR)
+    house.record(*[house.report(d.decision_id, value=20_000_000) for d in decisions[:30]])
+    house.record(*[house.report(d.decision_id, kind="unsubscribed") for d in decisions[20:25]])
+    found = reported(house)
+    ReportOut.model_validate(report_json(found))
+    (segment,) = found.segments
+    assert all(one.at_maturity.low <= one.at_maturity.high for one in segment.variants if one.at_maturity)
+    assert segment.learning.mean_reward == pytest.approx((30 * (20 if value == "amount" else 1) - 5 * 2) / 60)
+
+
+def test_a_campaign_that_learns_nothing_says_so_first(sqlite_house: Any, files: Any, edited: Any) -> None:
+    house = sqlite_house
+    review = "approval: {required: false}\nreview: {every: P14D, when_overdue: freeze}\n"
+    house.apply(edited(files, "strategy.yaml", ("approval: {required: false}\n", review)))
+    told = report_json(reported(house))["campaign"]
+    assert (told["learning"], told["frozen_since"], told["alarms"]) == ("learning", None, {})
+    due = house.now + 14 * DAY
+    house.later(15 * DAY)
+    told = report_json(reported(house))["campaign"]
+    assert (told["learning"], told["frozen_since"]) == ("frozen_review", isoformat(due))
+    controls = Controls(alerted={"silence": "no outcome"}, silent_since=house.now - DAY, reviewed_at=house.now)
+    with house.deployment.store.writing() as ledger:
+        ledger.controls.put("winback", controls)
+        ledger.revisions.bump(DOCUMENTS)
+    told = report_json(reported(house))["campaign"]
+    assert (told["learning"], told["frozen_since"]) == ("frozen_silence", isoformat(house.now - DAY))
+    assert told["alarms"] == {"silence": "no outcome"}

@@ -30,6 +30,8 @@ WHY = {"note": "because"}
 ROUTES: list[tuple[str, str, Any, set[Scope]]] = [
     ("POST", "/v1/decisions", DECISION, {Scope.DECIDE}),
     ("POST", "/v1/decisions/batch", {"campaign": "winback", "recipients": [{"recipient": "a"}]}, {Scope.DECIDE}),
+    ("POST", "/v1/decisions/rank", DECISION, {Scope.DECIDE}),
+    ("POST", "/v1/decisions/chosen", {**DECISION, "request_id": "call", "variant": "hello"}, {Scope.DECIDE}),
     ("POST", "/v1/decisions/nobody/expose", None, {Scope.DECIDE, Scope.REPORT_OUTCOMES}),
     ("GET", "/v1/decisions/nobody", None, {Scope.DECIDE, Scope.ANALYSE}),
     ("GET", "/v1/decisions/nobody/explain", None, {Scope.ANALYSE}),

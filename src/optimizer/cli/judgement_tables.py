@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SHOWN = ("dr", "snips", "ips", "dm")  # the others differ from these where there is something to see: in the report
 _ROUNDING = 1e-12
+_LARGE = 1_000  # from here on, as amounts are, numbers are written in full
 _STYLES = {"trust": "bold green", "weak": "yellow", "refuse": "bold red"}
 
 
@@ -61,8 +62,12 @@ def _interval(one: Estimated, *, signed: bool = False) -> str:
     if ends is None:
         return "-"
     low, high = (0.0 if abs(end) < _ROUNDING else end for end in ends)
-    return f"{low:+.3g} to {high:+.3g}" if signed else f"{_number(low)} to {_number(high)}"
+    return f"{_signed(low)} to {_signed(high)}" if signed else f"{_number(low)} to {_number(high)}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+,.0f}" if abs(value) >= _LARGE else f"{value:+.3g}"
 
 
 def _number(value: float) -> str:
-    return f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= _LARGE else f"{value:.4g}"

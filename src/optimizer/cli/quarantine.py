@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from optimizer.cli.opening import opened
@@ -106,7 +106,8 @@ def retry(
 def _show(found: Sequence[Waiting]) -> None:
     from optimizer.domain.instants import isoformat
 
-    table = Table("event", "outcome", "occurred (UTC)", "decision", "reason")
+    event = Column("event", overflow="fold")  # to paste after `quarantine retry`
+    table = Table(event, "outcome", "occurred (UTC)", "decision", "reason")
     for one in found:
         report = one.report
         of = report.decision_id or f"recipient {report.recipient_key} in {report.campaign_id}"

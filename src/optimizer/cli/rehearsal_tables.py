@@ -64,8 +64,9 @@ def show_rehearsal(console: Console, result: Result) -> None:
 def _cases_table(result: Result) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("policy", overflow="fold", min_width=14)
-    money = f"spend\n{result.currency}"
-    for name in ("reward\n", "regret\n", money, "sends\n", "lift over holdout\ntrue / measured", "answer after\n"):
+    in_money = result.reward_currency or ""
+    heads = (f"reward\n{in_money}", f"regret\n{in_money}", f"spend\n{result.currency}", "sends\n")
+    for name in (*heads, f"lift over holdout\ntrue / measured{_comma(in_money)}", "answer after\n"):
         table.add_column(name, justify="right", no_wrap=True)
     guardrails = None
     for one in result.rehearsed:
@@ -115,7 +116,7 @@ def _differences_table(result: Result) -> Table:
     )
     table.add_column("reward of", overflow="fold")
     table.add_column("over", overflow="fold")
-    for name in ("difference", "95 % interval", "relative"):
+    for name in (f"difference{_comma(result.reward_currency)}", "95 % interval", "relative"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in result.differences:
         if one.measure == "reward":
@@ -157,6 +158,10 @@ def _name(one: Rehearsed | Difference) -> str:
 
 def _than(one: Difference) -> str:
     return one.than_policy if one.than_guardrails == "as_written" else f"{one.than_policy}, {one.than_guardrails}"
+
+
+def _comma(unit: str | None) -> str:
+    return f", {unit}" if unit else ""
 
 
 def _number(found: Measured) -> str:

@@ -11,12 +11,18 @@ from rich.text import Text
 
 from optimizer.cli.axis import percent
 from optimizer.cli.opening import opened
-from optimizer.cli.report_tables import at_maturity, difference, segment_table, style_of
+from optimizer.cli.report_tables import Style, at_maturity, difference, segment_table, style_of
 from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, emit, examples, out, say
 
 if TYPE_CHECKING:
     from optimizer.services.budgets import BudgetLine
-    from optimizer.services.reporting import CampaignReport
+    from optimizer.services.reporting import CampaignReport, SegmentReport
+    from optimizer.services.summaries import CampaignSummary
+
+_FROZEN = {  # by `Learning`
+    "frozen_silence": "no outcome of any kind has come in, though many should have; what is missing counts as it comes",
+    "frozen_review": "its review is overdue, and `optimizer review {campaign} --note ...` lets it learn again",
+}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -84,6 +90,8 @@ def _show(console: Console, report: CampaignReport) -> None:
         ),
         soft_wrap=True,
     )
+    for said in _standstill(campaign):
+        say(console, said, "red")
     say(console, f"maximises {report.objective}: {report.objective_why or f'{report.reward_outcome} outcomes'}")
     if campaign.why:
         say(console, campaign.why, "dim")
@@ -95,18 +103,37 @@ def _show(console: Console, report: CampaignReport) -> None:
         say(console, f"awaiting approval: {', '.join(campaign.awaiting_approval)}", "yellow")
     style = style_of(report, console.width)
     for segment in report.segments:
-        console.print(segment_table(segment, style))
-        for note in segment.notes:
-            say(console, note, "yellow")
-        if told := [f"{v.elsewhere:,.0f} of {v.variant_id}" for v in segment.variants if v.elsewhere]:
-            say(console, f"believed from trials elsewhere, too, that count as {', '.join(told)}", "dim")
-        late = at_maturity(segment)
-        if late is not None:
-            say(console, late, "dim")
+        _show_segment(console, segment, style)
     if report.lift is not None:
-        say(console, f"learning group against the holdout, by segment and day, 95 %: {difference(report.lift, style)}")
+        lift = f"{difference(report.lift, style)} {style.difference_unit}"
+        say(console, f"learning group against the holdout, by segment and day, 95 %: {lift}")
     outcomes = ", ".join(f"{n:,} {kind}" for kind, n in report.outcomes.items())
     say(console, f"outcomes in time: {outcomes or 'none yet'}")
+
+
+def _show_segment(console: Console, segment: SegmentReport, style: Style) -> None:
+    console.print(segment_table(segment, style))
+    for note in segment.notes:
+        say(console, note, "yellow")
+    if told := [f"{v.elsewhere:,.0f} of {v.variant_id}" for v in segment.variants if v.elsewhere]:
+        say(console, f"believed from trials elsewhere, too, that count as {', '.join(told)}", "dim")
+    late = at_maturity(segment, style)
+    if late is not None:
+        say(console, late, "dim")
+
+
+def _standstill(campaign: CampaignSummary) -> list[str]:
+    """That nothing is learned and since when, and the alarms that wait for an answer."""
+    from optimizer.domain.instants import moment
+
+    lines = []
+    if campaign.frozen_since is not None:
+        why = _FROZEN[campaign.learning].format(campaign=campaign.campaign_id)
+        lines.append(f"learning is frozen since {moment(campaign.frozen_since):%Y-%m-%d %H:%M} UTC: {why}")
+    lines += [f"alarm, {name.replace('_', ' ')}: {sentence}" for name, sentence in campaign.alarms.items()]
+    if campaign.alarms:
+        lines.append(f"`optimizer acknowledge {campaign.campaign_id} --note ...` answers what has raised an alarm")
+    return lines
 
 
 def _budget(line: BudgetLine) -> str:

@@ -17,6 +17,7 @@ from optimizer.policy.contextual import contextual_of
 from optimizer.policy.hierarchical import hierarchical_of, hierarchical_posterior
 from optimizer.policy.hierarchical_design import Design, codes_of
 from optimizer.policy.hurdle import hurdle_of, hurdle_posterior
+from optimizer.policy.pooled_prior import pooled_prior
 from optimizer.policy.posterior import Posterior
 
 _FROM_BELIEFS: Mapping[str, Callable[[Belief], Posterior]] = {
@@ -60,7 +61,11 @@ def posterior_of(
     if policy.model == "hurdle":
         before = None if latest is None else latest.belief
         return hurdle_posterior(evidence, now, policy.half_life, prior, penalties, (number,), before)
-    return beta_posterior(evidence, now, policy.half_life, *prior, penalties)
+    if not policy.pools_prior:
+        return beta_posterior(evidence, now, policy.half_life, *prior, penalties)
+    weights = evidence.weights(now, policy.half_life)
+    pooled = pooled_prior(evidence.trials @ weights, evidence.positives @ weights)
+    return beta_posterior(evidence, now, policy.half_life, *pooled, penalties)
 
 
 def posterior_from(belief: Belief) -> Posterior:

@@ -52,7 +52,7 @@ def heard(
         controls: what was decided, and heard, so far.
         cells: its statistics, of buckets of any width.
         now: instant of the refresh.
-        by_hour: gives its statistics by the hour.
+        by_hour: gives its statistics by the hour; what was sent need not be told apart in them.
     """
     if SILENCE not in tactic.policy.alarms:
         return gone(replace(controls, silent_since=None, hearing=None), SILENCE), ()

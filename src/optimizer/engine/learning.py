@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.evidence import Evidence
-from optimizer.domain.instants import Instant
+from optimizer.domain.instants import Instant, bucket
 from optimizer.domain.meters import UNUSED, MeterKey, Reading
 from optimizer.domain.snapshot import Snapshot
+from optimizer.domain.trials import Trials
 from optimizer.engine.allocations import bounds_of
 from optimizer.engine.beliefs import posterior_of
 from optimizer.engine.contexts import TrialsNow
@@ -49,6 +50,8 @@ def next_snapshot(
 ) -> Snapshot:
     """The campaign's newest snapshot after learning: the latest itself where that would change nothing.
 
+    During a silence it is made of what was known when that began.
+
     Args:
         tactic: the campaign.
         evidence: what its statistics say about its variants, see `evidence_of`.
@@ -62,8 +65,12 @@ def next_snapshot(
     if latest is not None and is_frozen(tactic, latest, now):
         return latest
     number = 1 if latest is None else latest.number + 1
-    elsewhere = evidence_elsewhere(tactic, evidence, others, now)
-    posterior = posterior_of(tactic, evidence + elsewhere, now, latest, number, trials_now)
+    known_at = now
+    if tactic.silent_since is not None:  # documents applied during a silence: nobody is punished for what is missing
+        known_at = tactic.silent_since
+        evidence, trials_now = evidence.known_at(known_at), _known_at(known_at, trials_now)
+    elsewhere = evidence_elsewhere(tactic, evidence, others, known_at)
+    posterior = posterior_of(tactic, evidence + elsewhere, known_at, latest, number, trials_now)
     before = shares_in_force(tactic, latest)
     paced = paced_budget(tactic, now)
     price = UNPRICED
@@ -124,6 +131,18 @@ def _snapshot(
         before=before,
         elsewhere=elsewhere if elsewhere.any() else np.zeros((0, 0)),
     )
+
+
+def _known_at(instant: Instant, trials_now: TrialsNow | None) -> TrialsNow | None:
+    """Reads the trials of the hours that were over at an instant; see `Evidence.known_at`."""
+    if trials_now is None:
+        return None
+
+    def known() -> Trials:
+        trials = trials_now()
+        return trials.part(trials.decided_at < bucket(instant))
+
+    return known
 
 
 def differs(one: Snapshot, other: Snapshot) -> bool:

@@ -32,6 +32,7 @@ from optimizer.engine.tactic import Tactic
 from optimizer.guardrails.groups import GROUPS
 
 _WITHHELD = REASONS.index(Reason.WITHHELD)
+_Name = tuple[str, str, str, str, str]  # campaign, segment, variant, its words and the group
 
 
 class Tallies:
@@ -90,12 +91,26 @@ class Tallies:
             parts = np.unique([0, *np.searchsorted(starts, np.array(edges, np.int64)).tolist(), len(starts)])[:-1]
             starts, sums = starts[parts], np.add.reduceat(sums, parts, axis=0)
         yield from self._delayed(starts)
+        names = [self._named(place) for place in self._places]
         for start, by_row in zip(starts.tolist(), sums.tolist(), strict=True):
-            for place, row in zip(self._places, by_row, strict=True):
-                yield from self._cells_of(start, place, row)
+            for named, row in zip(names, by_row, strict=True):
+                yield from self._cells_of(start, named, row)
 
-    def _cells_of(self, start: Instant, place: int, row: Sequence[int]) -> Iterator[tuple[Cell, Sums]]:
-        objective_id, named = self._tactic.reward_rule.objective_id, self._named(place)
+    def sent(self) -> Iterator[tuple[Cell, Sums]]:
+        """The sums of everything that was sent, each bucket by itself, under the name of no variant, segment or group.
+
+        As often as they are asked for, variant by variant would take longer than all decisions.
+        """
+        rows = [row for row, place in enumerate(self._places) if place % self._n_slots < len(self._tactic.variants)]
+        sums = self._sums[: len(self._buckets), rows].sum(axis=1).tolist()
+        named = (self._tactic.campaign_id, "", "", "", "")
+        for start, row in zip(self._buckets, sums, strict=True):
+            yield from self._cells_of(start, named, row)
+        for start, delay, n in self._delays.of_rows(rows):
+            yield Cell(*named, delay_metric(self._tactic.reward_rule.objective_id, delay), start), Sums(n, n, 0, 0)
+
+    def _cells_of(self, start: Instant, named: _Name, row: Sequence[int]) -> Iterator[tuple[Cell, Sums]]:
+        objective_id = self._tactic.reward_rule.objective_id
 
         def cell(metric: str) -> Cell:
             return Cell(*named, metric, start)
@@ -126,7 +141,7 @@ class Tallies:
             cell = Cell(*self._named(self._places[row]), delay_metric(objective_id, delay), start)
             yield cell, Sums(n, n, 0, 0)
 
-    def _named(self, place: int) -> tuple[str, str, str, str, str]:
+    def _named(self, place: int) -> _Name:
         """Campaign, segment, variant, its words and the group."""
         tactic = self._tactic
         of_group, slot = divmod(place, self._n_slots)
@@ -198,12 +213,22 @@ class _Delays:
 
     def sums(self, starts: NDArray[np.int64]) -> Iterator[tuple[Instant, int, int, int]]:
         """Bucket, row, delay and count wherever that is not zero; buckets from one of `starts` to the next are one."""
+        counts = self._all().copy()
+        counts[0] = starts[np.searchsorted(starts, counts[0], side="right") - 1] if len(starts) else 0
+        yield from zip(*_summed(counts).tolist(), strict=True)
+
+    def of_rows(self, rows: Sequence[int]) -> Iterator[tuple[Instant, int, int]]:
+        """Bucket, delay and count of some rows together, wherever that is not zero."""
+        counts = self._all()
+        counts = counts[:, np.isin(counts[1], rows)]
+        counts[1] = 0
+        yield from zip(*_summed(counts)[[0, 2, 3]].tolist(), strict=True)
+
+    def _all(self) -> NDArray[np.int64]:
         if self._fresh:
             self._counts = _summed(np.concatenate([self._counts, *self._fresh], axis=1))
             self._fresh.clear()
-        counts = self._counts.copy()
-        counts[0] = starts[np.searchsorted(starts, counts[0], side="right") - 1] if len(starts) else 0
-        yield from zip(*_summed(counts).tolist(), strict=True)
+        return self._counts
 
 
 def _summed(counts: NDArray[np.int64]) -> NDArray[np.int64]:

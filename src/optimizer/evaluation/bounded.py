@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.evaluation.betting import BettingSequence, weighted_range
-from optimizer.evaluation.settings import Settings
+from optimizer.evaluation.settings import BOUNDED, Settings
 from optimizer.evaluation.targets import TargetPolicy, importance_weights
 
 Interval = tuple[float, float]
@@ -28,6 +28,20 @@ def value_ranges(settings: Settings) -> Mapping[str, Interval]:
     return {
         name: weighted_range(settings.reward_range, weight) for name, weight in most.items() if 0.0 < weight < np.inf
     }
+
+
+def check_rewards(chunk: LoggedFeedback, settings: Settings) -> None:
+    """Where bounded means are asked for, whether rewards keep to the range they are said to have.
+
+    Raises:
+        ValueError: one does not.
+    """
+    if settings.reward_range is None or len(chunk) == 0 or not {*BOUNDED} & {*settings.intervals}:
+        return
+    (low, high), found = settings.reward_range, chunk.rewards
+    if found.min() < low or found.max() > high:
+        some = f"rewards of {found.min():g} to {found.max():g}"
+        raise ValueError(f"reward_range: found {some}; allowed {low:g} to {high:g}, as the settings say")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +69,7 @@ class Bets:
         Raises:
             ValueError: a reward or a weight is not within its bounds.
         """
+        check_rewards(chunk, self.settings)
         followed = {}
         for target, sequences in self.sequences.items():
             policy = targets[target]

@@ -101,7 +101,8 @@ def fitted_model(rows: Sample, kind: object, seed: int) -> FittedModel:
     if kind is None:
         kind = "logistic" if is_binary else "ridge"
     if not is_binary and (kind == "logistic" or hasattr(kind, "predict_proba")):
-        raise ValueError("reward_model: found a classifier for rewards other than 0 and 1; allowed a regressor")
+        allowed = "a regressor, such as cells, ridge or boosting"
+        raise ValueError(f"reward_model: found a classifier for rewards other than 0 and 1; allowed {allowed}")
     fit = _fit_of(kind, is_binary=is_binary)
     with one_thread():
         teachers = learned_from(rows.n_folds) > 0.0

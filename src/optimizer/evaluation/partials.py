@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.feedback import LoggedFeedback
+from optimizer.evaluation.bounded import check_rewards
 from optimizer.evaluation.columns import Column, Rows, reward
 from optimizer.evaluation.diagnostic_sums import DiagnosticSums
 from optimizer.evaluation.estimators.every import ESTIMATORS
@@ -74,10 +75,12 @@ def sums_of(
         first_row: number of rows of the log before this chunk.
 
     Raises:
-        ValueError: the chunk or the targets are empty, or an estimator was asked for that needs a model.
+        ValueError: the chunk or the targets are empty, an estimator was asked for that needs a model, or an interval
+            that needs bounds which the rewards do not keep to.
     """
     if not targets:
         raise ValueError("targets: found none; allowed one or more policies")
+    check_rewards(chunk, settings)
     names = _names(settings, reward_model)
     columns = columns_of(names)
     asked = reward_model if any(ESTIMATORS[name].needs_model for name in names) else None

@@ -14,6 +14,7 @@ Word = Literal["trust", "weak", "refuse"]
 
 # Refuse: the number is not worth reading.
 FEWEST_DECISIONS = 100  # below it normal and bootstrap intervals of a rate are a guess
+_THOUSANDS = 1_000.0
 LEAST_EFFECTIVE = 100.0  # worth of decisions: at a rate of 5 % that is five successes
 LEAST_EFFECTIVE_SHARE = 0.001  # beyond, weights vary so much that the effective sample size itself is not known
 MOST_IN_ONE = 0.05  # of all weight: one more recipient who buys, or does not, would change the answer by that much
@@ -180,7 +181,7 @@ def _claims(claims: Sequence[Claim]) -> Iterator[_Finding]:
     for other in others:
         apart = abs(main.value - other.value)
         if apart > DISAGREEMENT_Z * hypot(main.standard_error, other.standard_error):
-            values = f"{main.value:.4g} and {other.value:.4g}"
+            values = f"{_said(main.value, 4)} and {_said(other.value, 4)}"
             yield _Finding("weak", f"{main.name} and {other.name} disagree by more than their errors: {values}")
 
 
@@ -188,4 +189,9 @@ def _lift(found: Diagnostics, lift: tuple[float, float] | None) -> Iterator[_Fin
     is_what_ran = found.effective_share > 1.0 - _SAME  # no weight differs from another: there is no lift to find
     if lift is None or is_what_ran or not lift[0] <= 0.0 <= lift[1]:
         return
-    yield _Finding("weak", f"it may be no better than what ran already (by {lift[0]:.3g} to {lift[1]:.3g})")
+    yield _Finding("weak", f"it may be no better than what ran already (by {_said(lift[0])} to {_said(lift[1])})")
+
+
+def _said(value: float, digits: int = 3) -> str:
+    """So many significant digits; amounts in the thousands in full."""
+    return f"{value:,.0f}" if abs(value) >= _THOUSANDS else f"{value:.{digits}g}"

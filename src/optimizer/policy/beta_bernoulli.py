@@ -181,8 +181,8 @@ def beta_posterior(
     evidence: Evidence,
     now: Instant,
     half_life: Duration | None,
-    prior_alpha: float = 1.0,
-    prior_beta: float = 1.0,
+    prior_alpha: float | NDArray[np.float64] = 1.0,
+    prior_beta: float | NDArray[np.float64] = 1.0,
     penalties: Sequence[float] = (),
 ) -> BetaPosterior:
     """Conjugate update of a Beta prior by bucketed evidence, older buckets counting less.
@@ -195,8 +195,8 @@ def beta_posterior(
         evidence: sums of shape ``[S, A, B]``.
         now: instant to which ages are measured, in microseconds.
         half_life: age at which a trial counts half, in microseconds; ``None`` forgets nothing.
-        prior_alpha: successes the prior is worth.
-        prior_beta: failures the prior is worth.
+        prior_alpha: successes the prior is worth, one number or ``[S, 1]``.
+        prior_beta: failures the prior is worth, likewise.
         penalties: what each penalised kind of outcome costs, in reward units, in the order of
             ``evidence.penalty_counts``; their rates have the prior ``PENALTY_PRIOR`` and are forgotten alike.
 
@@ -210,7 +210,7 @@ def beta_posterior(
     if half_life is not None and half_life <= 0:
         raise ValueError(f"half_life: found {half_life} microseconds; allowed above 0, or none")
     for name, prior in (("prior_alpha", prior_alpha), ("prior_beta", prior_beta)):
-        if not (prior > 0 and np.isfinite(prior)):
+        if not (np.all(np.greater(prior, 0)) and np.all(np.isfinite(prior))):
             raise ValueError(f"{name}: found {prior}; allowed a number above 0")
     _check_counts(evidence)
     if len(penalties) != len(evidence.penalty_counts):

@@ -17,7 +17,6 @@ from optimizer.domain.decision import Attributes
 Floats = NDArray[np.float64]
 Kind = Literal["category", "number", "boolean"]
 
-MOST_COLUMNS: Final = 200  # a fit takes time with the square of them, and a snapshot room
 FARTHEST: Final = 4.0  # a number further than this many scales from its location counts as this far
 INTERCEPT, MAIN, PAIR = range(3)  # what a column is of
 
@@ -119,7 +118,8 @@ class Features:
         values = numbers[:, self._sources]
         measured = (values - location[self._sources]) / scale[self._sources]
         measured = np.minimum(np.maximum(measured, -FARTHEST), FARTHEST)
-        main = np.where(np.isnan(self._codes), np.nan_to_num(measured, nan=0.0), values == self._codes)
+        measured[np.isnan(measured)] = 0.0
+        main = np.where(np.isnan(self._codes), measured, values == self._codes)
         products = main[:, self._lefts] * main[:, self._rights]
         return np.concatenate([np.ones((len(numbers), 1)), main, products], axis=1)
 

@@ -24,10 +24,11 @@ _RIDGE = 0.9  # height of a ridge, as a share of the distance to the next one
 def figures(result: Result) -> dict[str, go.Figure]:
     """Every figure there is something to show in, by its title, in the order to look at them."""
     found: dict[str, go.Figure] = {}
+    money = "" if result.reward_currency is None else f", {result.reward_currency}"
     if result.rehearsed:
         cases = result.rehearsed[:_MOST_CURVES]
-        found["Regret"] = curves_figure(_curves_of(cases, "regret"), "days", "reward missed so far")
-        found["Reward"] = curves_figure(_curves_of(cases, "reward"), "days", "reward so far")
+        found["Regret"] = curves_figure(_curves_of(cases, "regret"), "days", f"reward missed so far{money}")
+        found["Reward"] = curves_figure(_curves_of(cases, "reward"), "days", f"reward so far{money}")
         if any(case.curves.get("spend") and max(case.curves["spend"].mean, default=0.0) > 0.0 for case in cases):
             found["Spend"] = spend_figure(cases, result.currency or "")
         for case in cases:
@@ -35,7 +36,7 @@ def figures(result: Result) -> dict[str, go.Figure]:
                 found[f"Allocation: {case_name(case)}"] = allocation_figure(case.allocation)
         for case in cases:
             if case.beliefs:
-                found[f"Posterior at the end: {case_name(case)}"] = ridges_figure(case.beliefs)
+                found[f"Posterior at the end: {case_name(case)}"] = ridges_figure(case.beliefs, result.reward_currency)
     if result.replayed:
         found["Replayed reward"] = curves_figure(_learning_curves(result.replayed), "rows kept", "mean reward so far")
     if result.judged:
@@ -97,8 +98,14 @@ def allocation_figure(allocation: Mapping[str, Mapping[str, Curve]]) -> go.Figur
     return _finished(panels, "days", "", height=_height(len(allocation)))
 
 
-def ridges_figure(beliefs: Mapping[str, Mapping[str, Belief]]) -> go.Figure:
-    """Posterior densities of the expected rewards: a ridge for each variant, a panel for each segment."""
+def ridges_figure(beliefs: Mapping[str, Mapping[str, Belief]], currency: str | None = None) -> go.Figure:
+    """Posterior densities of the expected rewards: a ridge for each variant, a panel for each segment.
+
+    Args:
+        beliefs: by segment and variant.
+        currency: what rewards are counted in; None where they are rates.
+    """
+    hovered, ticks, unit = (".2%", ".1%", "") if currency is None else (",.2f", ",.4~r", f", {currency}")
     panels = _panels(list(beliefs), n_columns=1)
     for row, of_segment in enumerate(beliefs.values(), start=1):
         names = list(of_segment)
@@ -117,14 +124,14 @@ def ridges_figure(beliefs: Mapping[str, Mapping[str, Belief]]) -> go.Figure:
                 showlegend=False,
                 name=name,
                 text=f"P(best) {belief.prob_best:.2f}",
-                hovertemplate=f"{name}<br>%{{x:.2%}}<br>%{{text}}<extra></extra>",
+                hovertemplate=f"{name}<br>%{{x:{hovered}}}<br>%{{text}}<extra></extra>",
             )
         labels = [f"{name}  {of_segment[name].prob_best:.0%}" for name in names]
         panels.update_yaxes(tickvals=list(range(len(names))), ticktext=labels, showgrid=False, row=row, col=1)
-    panels.update_xaxes(tickformat=".1%")
+    panels.update_xaxes(tickformat=ticks)
     n_ridges = sum(len(of_segment) for of_segment in beliefs.values())
     height = 60 + 110 * len(beliefs) + 34 * n_ridges
-    return _finished(panels, "expected reward (beside each variant: P(best))", "", height=height)
+    return _finished(panels, f"expected reward{unit} (beside each variant: P(best))", "", height=height)
 
 
 def forest_figure(judged: Sequence[Judged], logged: float | None) -> go.Figure:

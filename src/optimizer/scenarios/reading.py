@@ -196,7 +196,8 @@ def _policy_findings(source: Source, sources: Mapping[str, Source], campaign_id:
     findings: list[Finding] = []
     for place in range(len(entries) if isinstance(entries, list) else 0):
         path: Key = ("policies", place, "learning")
-        if not isinstance(source.value(path), dict):
+        settings = source.value(path)
+        if not isinstance(settings, dict):
             continue
         changed = replace(changed_source(sources[file], part(source, path), ("policy",)), within=())
         try:
@@ -205,7 +206,7 @@ def _policy_findings(source: Source, sources: Mapping[str, Source], campaign_id:
             findings += [
                 replace(found, key=f"{dotted(path)}{found.key.removeprefix('policy')}")
                 for found in error.findings
-                if not _is_of_another_model(found, source.value(path))
+                if not _is_of_another_model(found, settings)
             ]
     return findings
 

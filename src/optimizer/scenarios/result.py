@@ -252,6 +252,7 @@ class Result:
         config_hash: 64 hex digits over what the scenario and the documents say, and the seed and replications used.
         versions: of the libraries that computed it.
         campaign, objective, currency: None where the scenario has no campaign.
+        reward_currency: of a rehearsal's rewards where they are amounts; None where they are counted.
         variants, segments: ids.
         days: how long the rehearsals lasted; None for the other kinds.
         notes: what the reader should know, such as policies that this question cannot be asked of.
@@ -280,6 +281,7 @@ class Result:
     differences: tuple[Difference, ...] = ()
     replayed: tuple[Replayed, ...] = ()
     judged: tuple[Judged, ...] = ()
+    reward_currency: str | None = None
     format: int = FORMAT
 
 

@@ -193,7 +193,14 @@ def _result(
         segments=segments,
         notes=notes,
         history=None if history is None else _history_read(read, history, mean_reward),
+        reward_currency=_reward_currency(written) if written is not None and kind == "rehearsal" else None,
     )
+
+
+def _reward_currency(written: Guardrails) -> str | None:
+    """The currency of rewards that are amounts."""
+    objective = next(o for o in written.strategy.objectives if o.id == written.campaign.serves)
+    return written.strategy.currency if objective.reward.value == "amount" else None
 
 
 def _history_read(read: ScenarioRead, history: History, mean_reward: float | None) -> HistoryRead:

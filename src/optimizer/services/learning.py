@@ -34,7 +34,8 @@ def learn_campaign(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -
     tactic = live.at(ledger).tactic(campaign_id)
     before = ledger.snapshots.created_at(campaign_id)
     snapshot = learn_tactic(ledger, tactic, now, cells)
-    if before is not None and snapshot.created_at > before and bucket(now) > bucket(before):
+    learned = before is not None and snapshot.created_at > before and bucket(now) > bucket(before)
+    if learned and tactic.silent_since is None:
         # What was learned is looked into once an hour: evidence is bucketed by hours.
         raise_alarms(ledger, tactic, snapshot, evidence_of(tactic, cells), now)
     return snapshot

@@ -7,7 +7,7 @@ are taken within segments and days; see `evaluation.stratified`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +27,20 @@ from optimizer.evaluation.stratified import StratifiedDifference
 from optimizer.guardrails.budget import Affordable
 from optimizer.guardrails.eligibility import blocked, blocks, ordinary
 from optimizer.insights.difference_words import misleading
-from optimizer.insights.ranking_words import reward_unit
+from optimizer.insights.ranking_words import SHARE, reward_unit
 from optimizer.policy.beta_bernoulli import BetaPosterior, beta_posterior
 from optimizer.policy.effective import Maturity
+from optimizer.policy.hurdle import hurdle_posterior
+from optimizer.policy.posterior import Posterior
 from optimizer.services.live import Live
 from optimizer.services.summaries import CampaignSummary, summary
 from optimizer.storage.store import Ledger
 
 LEVEL = 0.95
+AMOUNT = "amount"  # how an objective counts money, see `RewardRule.value`
 THE_OTHERS = "the others"  # what a variant is compared with where control is nothing
 HOLDOUT = "the holdout"
+_UNIFORM = (1.0, 1.0)
 
 Some = Sequence[tuple[Cell, Sums]]
 
@@ -88,7 +92,8 @@ class VariantReport:
         rate: successes among its trials, as they are.
         believed: what the campaign's own policy believes its mean reward to be, in its newest snapshot.
         matured: of the trials whose outcomes are all in.
-        at_maturity: the rate all its trials are expected to have come to once every outcome is in; None without trials.
+        at_maturity: the rate, or the mean reward where rewards are amounts, that all its trials are expected to have
+            come to once every outcome is in; None without trials. See `CampaignReport.maturity_unit`.
         difference: compared with control, or the other variants; None for the one that is compared with, and while
             there is nothing to compare.
         elsewhere: trials made elsewhere that `believed` rests on too, as many as they count for; see `warm_start`.
@@ -138,6 +143,7 @@ class CampaignReport:
     Attributes:
         model: of the campaign's policy.
         unit: what rewards and differences are counted in: a share of the trials, rewards, or a currency.
+        maturity_unit: of what is expected at maturity: a share of the trials, or the currency of amounts.
         lift: the learning group of all segments compared with the holdout.
     """
 
@@ -148,6 +154,7 @@ class CampaignReport:
     reward_outcome: str
     model: str
     unit: str
+    maturity_unit: str
     segments: tuple[SegmentReport, ...]
     lift: Difference | None
     outcomes: dict[str, int]
@@ -161,7 +168,7 @@ class _Known:
     table: AllocationTable
     trials: NDArray[np.float64]
     maturity: Maturity
-    expected: tuple[NDArray[np.float64], NDArray[np.float64]]
+    ends: tuple[NDArray[np.float64], NDArray[np.float64]]
     unit: str
     now: Instant
 
@@ -195,6 +202,7 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campai
         reward_outcome=objective.reward.outcome,
         model=tactic.policy.model,
         unit=unit,
+        maturity_unit=unit if tactic.reward_rule.value == AMOUNT else SHARE,
         segments=tuple(_segment_report(known, segment, cells) for segment in range(len(tactic.rules.segment_ids))),
         lift=_difference(tactic, _sent(in_force), _held_out(in_force), HOLDOUT),
         outcomes=dict(sorted(outcomes.items())),
@@ -202,8 +210,13 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campai
 
 
 def _known(tactic: Tactic, table: AllocationTable, evidence: Evidence, unit: str, now: Instant) -> _Known:
-    expected = beta_posterior(effective(tactic, evidence, now), now, None).interval(LEVEL)
-    return _Known(tactic, table, evidence.trials.sum(axis=-1), maturity_of(tactic, evidence, now), expected, unit, now)
+    maturity, counted = maturity_of(tactic, evidence, now), effective(tactic, evidence, now)
+    rates_alone = replace(counted, penalty_counts=counted.penalty_counts[:0])
+    expected: Posterior = beta_posterior(rates_alone, now, None)
+    if tactic.reward_rule.value == AMOUNT:
+        penalties = [units(penalty) for _, penalty in tactic.reward_rule.penalties]
+        expected = hurdle_posterior(counted, now, None, _UNIFORM, penalties, seed=(0,))
+    return _Known(tactic, table, evidence.trials.sum(axis=-1), maturity, expected.interval(LEVEL), unit, now)
 
 
 def _segment_report(known: _Known, segment: int, cells: Some) -> SegmentReport:
@@ -255,7 +268,7 @@ def _variant_report(
         rate=_rate(earned),
         believed=Estimate(float(posterior.mean[at]), float(low[at]), float(high[at])),
         matured=_rate(_sums(maturity, at)),
-        at_maturity=None if not trials else _at_maturity(known, at, float(maturity.expected_positives[at] / trials)),
+        at_maturity=_at_maturity(known, at) if trials else None,
         difference=_against_others(tactic, arm, by_arm),
         elsewhere=float(elsewhere[at]) if elsewhere.size else 0.0,
         p_best=float(p_best),
@@ -268,9 +281,12 @@ def _sums(maturity: Maturity, at: tuple[int, int]) -> Sums:
     return Sums(round(trials), round(positives), round(rewards * MICRO), 0)
 
 
-def _at_maturity(known: _Known, at: tuple[int, int], rate: float) -> Estimate:
-    low, high = (float(end[at]) for end in known.expected)
-    return Estimate(rate, min(low, rate), max(high, rate))
+def _at_maturity(known: _Known, at: tuple[int, int]) -> Estimate:
+    maturity = known.maturity
+    is_amount = known.tactic.reward_rule.value == AMOUNT
+    value = float((maturity.expected_rewards if is_amount else maturity.expected_positives)[at] / known.trials[at])
+    low, high = (float(end[at]) for end in known.ends)
+    return Estimate(value, min(low, value), max(high, value))
 
 
 def _against_others(tactic: Tactic, arm: int, by_arm: Sequence[Some]) -> Difference | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from optimizer.domain.controls import Status
+from optimizer.domain.controls import UNTOUCHED, Status
 from optimizer.domain.instants import Instant
+from optimizer.engine.learning import frozen_by_review
 from optimizer.engine.tactic import Tactic
 from optimizer.services.applying import awaiting_approval
 from optimizer.services.budgets import BudgetLine, budget_lines
@@ -28,14 +29,30 @@ class State(StrEnum):
     ENDED = "ended"
 
 
+class Learning(StrEnum):
+    """Whether a campaign learns from what comes in."""
+
+    LEARNING = "learning"
+    FROZEN_SILENCE = "frozen_silence"  # no outcomes come in, so their absence says nothing
+    FROZEN_REVIEW = "frozen_review"  # nobody has reviewed it in time, and the strategy freezes it until somebody does
+
+
 @dataclass(frozen=True, slots=True)
 class CampaignSummary:
-    """One line about a campaign."""
+    """One line about a campaign.
+
+    Attributes:
+        frozen_since: since when nothing is learned; None while something is.
+        alarms: those nobody has answered: outcome kind, or what alarms about the learning, to sentence.
+    """
 
     campaign_id: str
     serves: str
     why: str | None
     state: State
+    learning: Learning
+    frozen_since: Instant | None
+    alarms: Mapping[str, str]
     variants: tuple[str, ...]
     awaiting_approval: tuple[str, ...]
     segments: tuple[str, ...]
@@ -102,11 +119,15 @@ def summary(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campa
 def _summary(ledger: Ledger, loaded: Loaded, campaign_id: str, now: Instant) -> CampaignSummary:
     tactic = loaded.tactic(campaign_id)
     budget = budget_lines(ledger, tactic, now)
+    learning, frozen_since = _learning(tactic, now)
     return CampaignSummary(
         campaign_id=tactic.campaign_id,
         serves=tactic.campaign.serves,
         why=tactic.campaign.why,
         state=_state(tactic, budget, now),
+        learning=learning,
+        frozen_since=frozen_since,
+        alarms=dict(loaded.controls.get(tactic.campaign_id, UNTOUCHED).alerted),
         variants=tactic.variant_ids,
         awaiting_approval=tuple(variant_id for _, variant_id in awaiting_approval(tactic)),
         segments=tactic.rules.segment_ids,
@@ -130,3 +151,11 @@ def _state(tactic: Tactic, budget: Sequence[BudgetLine], now: Instant) -> State:
     if limits.review_due_at is not None and now >= limits.review_due_at:
         return State.REVIEW_OVERDUE
     return State.BUDGET_EXHAUSTED if any(line.exhausted for line in budget) else State.LIVE
+
+
+def _learning(tactic: Tactic, now: Instant) -> tuple[Learning, Instant | None]:
+    if tactic.silent_since is not None:
+        return Learning.FROZEN_SILENCE, tactic.silent_since
+    if frozen_by_review(tactic, now):
+        return Learning.FROZEN_REVIEW, tactic.review_due_at
+    return Learning.LEARNING, None

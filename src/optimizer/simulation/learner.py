@@ -13,6 +13,7 @@ from optimizer.domain.instants import HOUR, Instant, bucket
 from optimizer.engine.allocations import bounds_of
 from optimizer.policy.beta_bernoulli import beta_posterior
 from optimizer.policy.exploration import shares
+from optimizer.policy.pooled_prior import pooled_prior
 from optimizer.strategy.policy_settings import ResolvedPolicy
 
 Counts = NDArray[np.int64]
@@ -99,8 +100,8 @@ class Learner:
         sums = self._sums[..., :seen].reshape(-1, n_lanes * self.n_segments, n_arms, seen)
         # The policy reads trials and positives only; sums of rewards are for reports.
         evidence = Evidence(self._buckets[:seen], sums[0], sums[1], sums[1], sums[1], sums[2:])
-        prior = (self.policy.prior_successes, self.policy.prior_failures)
-        posterior = beta_posterior(evidence, now, self.policy.half_life, *prior, self.penalties)
+        successes, failures = self._prior(evidence, now)
+        posterior = beta_posterior(evidence, now, self.policy.half_life, successes, failures, self.penalties)
         p_best = posterior.prob_best_of(self._rows, self._eligible.reshape(-1, n_arms)).reshape(self._eligible.shape)
         trials = sums[0].sum(axis=-1)[self._rows].reshape(self._eligible.shape)
         self._shares = shares(p_best, None, self._eligible, trials, self._shares, bounds_of(self.policy))
@@ -114,6 +115,16 @@ class Learner:
             at: when the batch began.
         """
         self._sums[..., self._place(at)] += sums
+
+    def _prior(self, evidence: Evidence, now: Instant) -> tuple[float, float] | tuple[Floats, Floats]:
+        """Of each lane by itself."""
+        if not self.policy.pools_prior:
+            return self.policy.prior_successes, self.policy.prior_failures
+        weights = evidence.weights(now, self.policy.half_life)
+        by_lane = (-1, self.n_segments, self._eligible.shape[-1])
+        counts = [(sums @ weights).reshape(by_lane) for sums in (evidence.trials, evidence.positives)]
+        successes, failures = (pooled.reshape(-1, 1) for pooled in pooled_prior(*counts))
+        return successes, failures
 
     def _place(self, at: Instant) -> int:
         return int(np.searchsorted(self._buckets, bucket(at))) if self._forgets else 0

@@ -209,7 +209,7 @@ class _Rehearsal:
     def watch(self, cells: Sequence[tuple[Cell, Sums]], now: Instant) -> None:
         """People answer what they were asked, and guardrails act on what came in."""
         controls, answers = self.people.answered(self.tactic, self.controls, now)
-        controls, done = watched(self.tactic, controls, cells, now, self.journal.tallies.cells)
+        controls, done = watched(self.tactic, controls, cells, now, self.journal.tallies.sent)
         self.measures.events += answers
         self.obey(controls, done, now)
 

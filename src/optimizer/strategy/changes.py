@@ -223,11 +223,31 @@ def _period_changes(
 
 
 def _policy_differences(before: ResolvedPolicy, after: ResolvedPolicy) -> Iterator[tuple[str, str, str]]:
+    was, becomes = _policy_written(before), _policy_written(after)
+    yield from ((key, was[key], becomes[key]) for key in was if was[key] != becomes[key])
+
+
+def _policy_written(policy: ResolvedPolicy) -> dict[str, str]:
+    """Every setting as people write it, by its key in a document."""
+    delay = "estimated" if policy.estimates_delay else "ignored"
+    if policy.delay_median is not None:
+        delay = written({"median": policy.delay_median}, is_span=True)
+    prior = written({"successes": policy.prior_successes, "failures": policy.prior_failures})
+    keys: dict[str, str] = {}
     for field in fields(ResolvedPolicy):
-        was, becomes = getattr(before, field.name), getattr(after, field.name)
-        if was != becomes:
-            is_span = field.name in {"refresh", "half_life"}
-            yield field.name, written(was, is_span=is_span), written(becomes, is_span=is_span)
+        match field.name:
+            case "prior_successes":
+                keys["prior"] = "pooled" if policy.pools_prior else prior
+            case "estimates_delay":
+                keys["delay"] = delay
+            case "prior_failures" | "pools_prior" | "delay_median":
+                continue
+            case "warm_start" if policy.warm_start is None:
+                keys["warm_start"] = "nothing"
+            case name:
+                is_span = name in {"refresh", "half_life", "period", "refit"}
+                keys[name] = written(getattr(policy, name), is_span=is_span)
+    return keys
 
 
 # ---------------------------------------------------------------- words

@@ -72,6 +72,11 @@ def parsed_duration(text: object) -> Duration:
     raise not_allowed(f"an ISO 8601 duration such as {meant or 'P7D (seven days), PT12H or PT90M'}")
 
 
+def span_written(written: object) -> str | None:
+    """The ISO 8601 duration that was written, or that ``3 days`` means; None when it is no time."""
+    return written if isinstance(written, str) and _DURATION.match(written) else span_meant(written)
+
+
 def between(low: str, high: str) -> AfterValidator:
     """Bounds of a duration, both included, as people write them."""
     shortest, longest = parsed_duration(low), parsed_duration(high)

@@ -7,7 +7,7 @@ from typing import Final
 
 from optimizer.errors import Finding
 from optimizer.strategy.audience import Attribute, CategoryAttribute, TextAttribute
-from optimizer.strategy.pieces import items, piece
+from optimizer.strategy.pieces import items, piece, twice
 from optimizer.strategy.policy_settings import PolicySettings, ResolvedPolicy
 from optimizer.strategy.source import Path, Source
 from optimizer.strategy.wording import numeral, one_of
@@ -39,6 +39,10 @@ def model_findings(
         if key in own and policy.model != model:
             allowed = f"this key with the model {model} only; the model is {policy.model}"
             yield campaign.finding(("policy", key), allowed, on_key=True)
+    if policy.pools_prior and policy.model != "beta_bernoulli" and "prior" in own:
+        allowed = f"numbers, or no such key: {policy.model} pools by itself what variants have in common"
+        yield campaign.finding(("policy", "prior"), allowed)
+    yield from twice(campaign, items(campaign, ("policy", "alarms")))
     yield from _amount_findings(strategy, campaign, settings, policy)
     if policy.model == "contextual":
         yield from _contextual_findings(strategy, campaign, settings, policy)
@@ -71,7 +75,7 @@ def _contextual_findings(
         yield source.finding(path, "contextual with the key attributes beside it, such as [country]")
         return
     source, path = _place(strategy, campaign, settings, "attributes")
-    found = list(_attribute_findings(strategy, source, path))
+    found = list(attribute_findings(strategy, source, path))
     yield from found
     if found:
         return
@@ -84,7 +88,8 @@ def _contextual_findings(
         yield source.finding(path, allowed, found=f"{numeral(columns)} columns")
 
 
-def _attribute_findings(strategy: Source, source: Source, path: Path) -> Iterator[Finding]:
+def attribute_findings(strategy: Source, source: Source, path: Path) -> Iterator[Finding]:
+    """Findings about the attributes that a policy names at a path: of the strategy, or of a campaign."""
     names = [str(inner[-1]) for inner, _ in items(strategy, ("attributes",))]
     seen: set[str] = set()
     for place, name in items(source, path):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Discriminator, Field, StrictInt, Tag
+from pydantic import BeforeValidator, Discriminator, Field, StrictInt, Tag
 
 from optimizer.domain.instants import Duration
-from optimizer.strategy.fields import Document, HalfLife, Number, Reference, Span, between
+from optimizer.strategy.fields import Document, HalfLife, Number, Reference, Span, between, not_allowed, span_written
 
 Model = Literal["beta_bernoulli", "hierarchical", "hurdle", "contextual"]
 Alarm = Literal["silence", "collapse", "change"]
@@ -22,6 +22,16 @@ class Prior(Document):
     failures: Number = Field(ge=0.01, le=1e6, description="imagined failures, such as 1.0")
 
 
+def _prior_tag(data: Any) -> str:
+    return "<numbers>" if isinstance(data, dict | Prior) else "<word>"
+
+
+PriorBelief = Annotated[
+    Annotated[Literal["pooled"], Tag("<word>")] | Annotated[Prior, Tag("<numbers>")],
+    Discriminator(_prior_tag),
+]
+
+
 class TypicalDelay(Document):
     """How late rewards usually come, until the campaign has seen it for itself."""
 
@@ -31,13 +41,45 @@ class TypicalDelay(Document):
 
 
 def _delay_tag(data: Any) -> str:
-    return "<word>" if isinstance(data, str) else "<typical>"
+    return "<typical>" if isinstance(data, dict | TypicalDelay) else "<word>"
+
+
+def _no_bare_span(written: object) -> object:
+    """A word as it is: a time beside the key is no typical delay yet, and neither is a number."""
+    median = span_written(written)
+    if median or not isinstance(written, str):
+        raise not_allowed(
+            f"one of: estimated, ignored; or how late half of the rewards come: {{median: {median or 'P3D'}}}"
+        )
+    return written
 
 
 Delay = Annotated[
-    Annotated[Literal["estimated", "ignored"], Tag("<word>")] | Annotated[TypicalDelay, Tag("<typical>")],
+    Annotated[Literal["estimated", "ignored"], BeforeValidator(_no_bare_span), Tag("<word>")]
+    | Annotated[TypicalDelay, Tag("<typical>")],
     Discriminator(_delay_tag),
 ]
+
+
+def _a_pair(written: object) -> object:
+    if not isinstance(written, list | tuple) or len(written) != 2:
+        raise not_allowed("a pair of attributes, such as [country, age_band]")
+    return written
+
+
+def _pairs_in_a_list(written: object) -> object:
+    if isinstance(written, list) and len(written) == 2 and all(isinstance(name, str) for name in written):
+        raise not_allowed(f"a list of pairs: [[{', '.join(written)}]]")
+    return written
+
+
+def _alarms_in_a_list(written: object) -> object:
+    if not isinstance(written, list | tuple) and written not in get_args(Alarm):
+        raise not_allowed("a list of what raises an alarm: [silence, collapse, change], or [] for nothing")
+    return written
+
+
+Pair = Annotated[tuple[Reference, Reference], BeforeValidator(_a_pair)]
 
 
 class PriorTrials(Document):
@@ -91,7 +133,10 @@ class PolicySettings(Document):
     half_life: Annotated[HalfLife, between("PT1M", "P3660D")] | None = Field(
         default=None, description="age at which evidence counts half, such as P30D; `never` forgets nothing"
     )
-    prior: Prior | None = Field(default=None, description="default {successes: 1.0, failures: 1.0}")
+    prior: PriorBelief | None = Field(
+        default=None,
+        description="default {successes: 1.0, failures: 1.0}; pooled: what the campaign's variants do on average",
+    )
     warm_start: WarmStart | None = Field(
         default=None, description="what is known from elsewhere, such as {campaign: winback, weight: 0.2}"
     )
@@ -105,13 +150,13 @@ class PolicySettings(Document):
     attributes: Annotated[tuple[Reference, ...], Field(min_length=1, max_length=50)] | None = Field(
         default=None, description="contextual: declared attributes that rewards may depend on, such as [country]"
     )
-    interactions: Annotated[tuple[tuple[Reference, Reference], ...], Field(max_length=50)] | None = Field(
+    interactions: Annotated[tuple[Pair, ...], BeforeValidator(_pairs_in_a_list), Field(max_length=50)] | None = Field(
         default=None, description="contextual: pairs of them that matter together, such as [[country, age_band]]"
     )
     refit: Annotated[Span, between("PT1M", "P7D")] | None = Field(
         default=None, description="contextual: how often the model is fitted to the ledger again, default PT15M"
     )
-    alarms: Annotated[tuple[Alarm, ...], Field(max_length=3)] | None = Field(
+    alarms: Annotated[tuple[Alarm, ...], BeforeValidator(_alarms_in_a_list), Field(max_length=3)] | None = Field(
         default=None,
         description="what raises an alarm: silence of the outcomes, an early collapse onto one variant, a change of "
         "the rates; default [silence, collapse]",
@@ -125,6 +170,7 @@ class ResolvedPolicy:
     Attributes:
         top_two: probability of keeping the first draw; 1 is plain Thompson sampling.
         half_life: None for never forget.
+        pools_prior: whether the prior comes from the campaign's own variants; the two numbers are then 1.
         estimates_delay: whether trials count by how much of their reward should have come; else each at once.
         delay_median: half of the rewards are thought to come within it; None where people said nothing.
     """
@@ -139,6 +185,7 @@ class ResolvedPolicy:
     half_life: Duration | None
     prior_successes: float
     prior_failures: float
+    pools_prior: bool
     warm_start: WarmStart | None
     estimates_delay: bool
     delay_median: Duration | None
@@ -154,6 +201,7 @@ class ResolvedPolicy:
         return self.half_life is not None or self.estimates_delay or self.model in ("hierarchical", "hurdle")
 
 
+_EVEN = Prior(successes=1.0, failures=1.0)
 _POLICY_DEFAULTS = PolicySettings.model_validate(
     {
         "model": "beta_bernoulli",
@@ -182,12 +230,14 @@ def resolved_policy(*layers: PolicySettings) -> ResolvedPolicy:
         for key in layer.model_fields_set:
             found.setdefault(key, getattr(layer, key))
     merged |= found
-    prior: Prior = merged.pop("prior")
+    prior: Literal["pooled"] | Prior = merged.pop("prior")
+    numbers = _EVEN if prior == "pooled" else prior
     delay: Literal["estimated", "ignored"] | TypicalDelay = merged.pop("delay")
     return ResolvedPolicy(
         **merged,
-        prior_successes=prior.successes,
-        prior_failures=prior.failures,
+        prior_successes=numbers.successes,
+        prior_failures=numbers.failures,
+        pools_prior=prior == "pooled",
         estimates_delay=delay != "ignored",
         delay_median=delay.median if isinstance(delay, TypicalDelay) else None,
     )

@@ -171,6 +171,7 @@ def _retired_findings(campaign: Source) -> Iterator[Finding]:
         retired = [path for path, item in found if item.get("retired") is True]
         if found and len(retired) == len(found):
             yield campaign.finding((*retired[-1], "retired"), f"at least one of the {key} that is not retired")
+            continue
         control = campaign.value(("control", key[:-1]))
         if control is not None and any(campaign.value((*path, "id")) == control for path in retired):
             yield campaign.finding(("control", key[:-1]), f"one of the {key} that is not retired")

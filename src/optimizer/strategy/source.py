@@ -244,7 +244,10 @@ class _Reading:
             self.last_end = place.end
             allowed = self._allowed_key(frame.path, filled, event)
             if allowed and (decimal := re.search(r"\d+,\Z", self.text[: place.start][-9:])) and event.value.isdigit():
-                allowed = f"a decimal point: {decimal[0][:-1]}.{event.value}"
+                whole = decimal[0][:-1]
+                thousands = f"{whole}{event.value}, or " if len(event.value) == 3 and whole != "0" else ""
+                allowed = f"{thousands}a decimal point: {whole}.{event.value}"
+                self.broken.update((*(frame.path or ()), key) for key in [*filled][-1:])  # half a number says nothing
             if allowed:
                 shown = frame.path is not None and not _UNPRINTABLE.search(event.value)
                 self._find(place, allowed, (*(frame.path or ()), event.value) if shown else None)

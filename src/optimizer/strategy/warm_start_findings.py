@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from optimizer.errors import Finding
 from optimizer.strategy.documents import Reward
-from optimizer.strategy.pieces import ids, items, piece
+from optimizer.strategy.pieces import ids, items, piece, twice
+from optimizer.strategy.policy_findings import attribute_findings
 from optimizer.strategy.policy_settings import PolicySettings, WarmStart, resolved_policy
 from optimizer.strategy.source import Source
 from optimizer.strategy.variants import variant_id
@@ -16,13 +17,15 @@ _HERE = ("policy", "warm_start")
 
 
 def default_policy_findings(strategy: Source) -> Iterator[Finding]:
-    """What belongs to one campaign and stands among the defaults of all."""
+    """What belongs to one campaign and stands among the defaults of all, and names that nothing has."""
     if ("policy_defaults", "warm_start") in strategy.keys:
         yield strategy.finding(
             ("policy_defaults", "warm_start"),
             "no such key here: each campaign says in its own policy what it begins with",
             on_key=True,
         )
+    yield from attribute_findings(strategy, strategy, ("policy_defaults", "attributes"))
+    yield from twice(strategy, items(strategy, ("policy_defaults", "alarms")))
 
 
 def warm_start_findings(strategy: Source, campaign: Source, others: Mapping[str, Source]) -> Iterator[Finding]:
@@ -38,13 +41,14 @@ def warm_start_findings(strategy: Source, campaign: Source, others: Mapping[str,
         return
     if warm.campaign is None and not warm.variants:
         yield campaign.finding(_HERE, "this key with campaign, variants or both", on_key=True, found="neither")
-    yield from _told_findings(campaign, warm)
     reward, penalties = _objective(strategy, campaign)
     if warm.variants and (penalties or (reward is not None and reward.value == "amount")):
         what = "rewards that are amounts" if not penalties else "penalties"
         yield campaign.finding(
             (*_HERE, "variants"), f"the key campaign instead: successes alone say nothing about {what}", on_key=True
         )
+    else:
+        yield from _told_findings(campaign, warm)
     if warm.campaign is not None:
         yield from _campaign_findings(campaign, warm.campaign, others)
 

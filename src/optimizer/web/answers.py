@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from optimizer.domain.outcome import Receipt
 from optimizer.domain.reasons import Group, Reason
-from optimizer.services.summaries import State
+from optimizer.services.summaries import Learning, State
 
 
 class Out(BaseModel):
@@ -182,6 +182,13 @@ class CampaignOut(Out):
     serves: str
     why: str | None
     state: State
+    learning: Learning = Field(
+        description="`frozen_silence`: no outcomes come in; `frozen_review`: nobody has reviewed it in time."
+    )
+    frozen_since: datetime | None = Field(description="Since when nothing is learned; null while something is.")
+    alarms: dict[str, str] = Field(
+        description="Alarms nobody has answered, by outcome kind, or silence, collapse or change of what is learned."
+    )
     variants: list[str]
     awaiting_approval: list[str]
     segments: list[str]

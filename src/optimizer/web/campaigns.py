@@ -56,7 +56,7 @@ async def get_report(campaign_id: CampaignId, desk: TheDesk) -> Any:
 
 @router.post("/{campaign_id}/learn", response_model=LearnedOut, dependencies=[Depends(requires(Scope.MANAGE))])
 async def learn_now(campaign_id: CampaignId, desk: TheDesk) -> Any:
-    """Learn from everything recorded so far, without waiting for the campaign's refresh."""
+    """Learn from everything recorded so far, without waiting for the refresh; a fit waits for its `refit`."""
     snapshot = await desk.learn(campaign_id)
     return json_answer(
         {

@@ -34,7 +34,9 @@ class RetryIn(BaseModel):
     event_ids: Annotated[list[Identifier], Field(max_length=MOST_ITEMS)] = Field(
         default_factory=list, description="Events that wait in quarantine.", examples=[["evt-1"]]
     )
-    all: StrictBool = Field(default=False, description="Instead of event_ids: every one that waits, or the first 10,000.")
+    all: StrictBool = Field(
+        default=False, description="Instead of event_ids: every one that waits, or the first 10,000."
+    )
 
     @model_validator(mode="after")
     def _names_some(self) -> RetryIn:
@@ -60,7 +62,9 @@ async def retry(wish: RetryIn, desk: TheDesk) -> Any:
     Those that can be used are recorded and leave the quarantine; the others stay, with the reason of now.
     """
     reports = await desk.read(
-        lambda ledger, _live: kept_reports(ledger, ledger.quarantine.event_ids()[:MOST_ITEMS] if wish.all else wish.event_ids)
+        lambda ledger, _live: kept_reports(
+            ledger, ledger.quarantine.event_ids()[:MOST_ITEMS] if wish.all else wish.event_ids
+        )
     )
     return json_answer({"outcomes": [status_json(one) for one in await desk.record(reports)]})
 

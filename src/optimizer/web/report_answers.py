@@ -61,7 +61,8 @@ class VariantReportOut(Out):
     believed: EstimateOut = Field(description="Mean reward of a trial as the campaign's own policy believes it.")
     matured: RateOut = Field(description="Of the trials whose outcomes are all in.")
     at_maturity: EstimateOut | None = Field(
-        description="Rate that all trials are expected to have come to once every outcome is in; null without trials."
+        description="Rate, or mean reward of amounts, that all trials are expected to have come to once every outcome "
+        "is in, in the report's `maturity_unit`; null without trials."
     )
     difference: DifferenceOut | None = Field(
         description="Compared with control, or with all other variants where control is nothing or has no trials."
@@ -96,6 +97,7 @@ class ReportOut(Out):
     reward_outcome: str
     model: str = Field(description="Model of the campaign's policy.")
     unit: str = Field(description="Of rewards and differences: `share of trials`, `rewards`, or a currency.")
+    maturity_unit: str = Field(description="Of `at_maturity`: `share of trials`, or the currency of amounts.")
     segments: list[SegmentReportOut]
     lift: DifferenceOut | None = Field(description="The learning group of all segments compared with the holdout.")
     outcomes: dict[str, int] = Field(description="How many outcomes of each kind fell within their window.")
@@ -111,6 +113,7 @@ def report_json(report: CampaignReport) -> dict[str, Any]:
         "reward_outcome": report.reward_outcome,
         "model": report.model,
         "unit": report.unit,
+        "maturity_unit": report.maturity_unit,
         "segments": [_segment_json(segment) for segment in report.segments],
         "lift": _difference_json(report.lift),
         "outcomes": report.outcomes,

@@ -22,6 +22,7 @@ from optimizer.domain.statistics import Tally
 from optimizer.engine.assessment import assess, contributions
 from optimizer.engine.choosing import NO_ARM, REASONS
 from optimizer.engine.gathering import evidence_of
+from optimizer.engine.hearing import traffic_of
 from optimizer.engine.judging import NEVER, Made, assessments
 from optimizer.engine.settling import Commitments, committed, due_so_far, released_together, settled_together
 from optimizer.engine.spending import due, released, settled, used
@@ -282,3 +283,17 @@ def test_squares_of_the_largest_rewards_are_exact(penalty: float) -> None:
     tallies.add(made, judged)
     (sums,) = [sums for cell, sums in tallies.cells() if cell.metric.startswith("reward")]
     assert (sums.total, sums.squares) == (large, large**2 // 1_000_000)
+
+
+@given(seeds)
+def test_what_was_sent_is_told_together_as_it_is_told_apart(seed: int) -> None:
+    chance = Random(seed)
+    tactic, made = tactic_at_random(chance), made_at_random(chance, 60)
+    tallies = Tallies(tactic, KINDS)
+    early = known_at(made, BEGINS + 2 * HOUR)
+    tallies.add(early, assessments(tactic.reward_rule, KINDS, early))
+    tallies.subtract(early, assessments(tactic.reward_rule, KINDS, early))
+    tallies.add(made, assessments(tactic.reward_rule, KINDS, made))
+    apart, together = traffic_of(tactic, tallies.cells()), traffic_of(tactic, tallies.sent())
+    for name in ("buckets", "sent", "answered", "rewarded", "delays"):
+        assert np.array_equal(getattr(apart, name), getattr(together, name)), name

@@ -286,6 +286,9 @@ KINDS: dict[str, Kind] = {
         {"pinned": None}, lambda world, chance: {"pinned": chance.choice(variant_ids(world))}
     ),
     "Controls.held": controls_with({"held": False}, lambda *_: {"held": True}, bites=False),
+    "Controls.silent_since": controls_with(
+        {"silent_since": None}, lambda *_: {"silent_since": BEGINS}, bites=False
+    ),  # learning is frozen, and what it has learned goes on
     "Controls.alerted": controls_with({"alerted": {}}, lambda *_: {"alerted": {"complained": "!"}}, bites=False),
     "Contacts.excluded": contacts_with(
         excluded=lambda already, _: [(*names, "offer", "plain:day", "offer:any") for names in already.excluded]
@@ -332,7 +335,7 @@ NO_GUARDRAILS = {
     "RolloutStage": {"for", "requires"},  # when a stage ends: see the tests of rollouts
     "Brand": {"placeholders"},  # allows placeholders
     "PacedBudget": {"per"},  # as Budget.per
-    "Controls": {"stage", "stage_since", "stage_approved", "reviewed_at", "watched_since"},
+    "Controls": {"stage", "stage_since", "stage_approved", "reviewed_at", "watched_since", "lasting", "hearing"},
     "Contacts": {"recipient_keys", "attributes", "u", "places"},
     "Supplies": {"ordinals"},
 }

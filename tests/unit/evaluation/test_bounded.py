@@ -72,6 +72,18 @@ def test_a_weight_above_what_was_said_is_refused(log: LoggedFeedback) -> None:
         evaluate([log], TARGET, low)
 
 
+@pytest.mark.parametrize("kind", ["empirical_bernstein", "betting"])
+def test_rewards_beyond_what_was_said_are_refused(log: LoggedFeedback, kind: str) -> None:
+    amounts, asked = replace(log, rewards=log.rewards * 19.5 - 5.0), replace(BOUNDED, intervals=(kind,))
+    sentence = "reward_range: found rewards of -5 to 14.5; allowed 0 to 1, as the settings say"
+    with pytest.raises(ValueError, match=sentence):
+        evaluate([amounts], TARGET, asked)
+    wide = replace(asked, reward_range=(-5.0, 14.5))
+    low, high = evaluate([amounts], TARGET, wide).judgements["target"].estimates["ips"].intervals[kind]
+    assert -20.0 <= low < high <= 58.0
+    evaluate([amounts], TARGET, replace(BOUNDED, intervals=("normal",)))
+
+
 def test_rows_of_recipients_have_no_interval_of_independent_rows(log: LoggedFeedback) -> None:
     known = replace(log, recipients=np.arange(N, dtype=np.uint64) // np.uint64(2))
     for kind in ("betting", "empirical_bernstein"):

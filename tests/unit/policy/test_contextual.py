@@ -206,6 +206,21 @@ def test_nothing_tried_makes_every_arm_as_likely_the_best() -> None:
     assert found.mean.shape == (2, N_ARMS)
 
 
+def test_what_is_common_to_all_arms_moves_them_together() -> None:
+    # Nothing tried: intercepts are one Beta(1, 1) rate's log-odds, of variance pi^2 / 3, and an own part of .5^2 each.
+    found = contextual_posterior(Trials.none(3, (1, N_ARMS)), FEATURES, NOW, None)
+    intercepts = found.ensemble.reshape(FEATURES.n_columns, N_DRAWS, N_ARMS)[0]
+    own = found.belief.arrays["scales"][2]
+    together = np.pi**2 / 3
+    covariance = np.cov(intercepts.T)
+    error = 4.5 * (together + own**2) * np.sqrt(2 / N_DRAWS)
+    assert own == pytest.approx(0.5, rel=0.02)
+    assert covariance == pytest.approx(np.full((N_ARMS, N_ARMS), together) + own**2 * np.eye(N_ARMS), abs=error)
+    assert (intercepts[:, 0] - intercepts[:, 1]).std() == pytest.approx(
+        own * np.sqrt(2), rel=4.5 / np.sqrt(2 * N_DRAWS)
+    )
+
+
 @pytest.mark.parametrize("prior", [(0.0, 1.0), (1.0, float("nan")), (1.0, -1.0)])
 def test_a_prior_is_two_numbers_above_0(prior: tuple[float, float]) -> None:
     with pytest.raises(ValueError, match=r"prior: found .*; allowed two numbers above 0"):

@@ -117,6 +117,17 @@ def test_small_cases_agree_with_quadrature() -> None:
         assert said == pytest.approx(deviation, rel=0.05)
 
 
+def test_scales_are_what_is_expected_of_the_squared_deviations() -> None:
+    one = np.ones((1, 1))
+    counts = [(8.0, 92.0), (20.0, 80.0), (40.0, 60.0), (2.0, 8.0)]
+    fit = fitted([ArmTrials(one, np.array([k]), np.array([f]), np.ones(1)) for k, f in counts], INTERCEPT_ONLY)
+    covariance = dense_covariance(fit, INTERCEPT_ONLY)
+    apart = np.column_stack([-np.ones(4), np.eye(4)])  # each arm less the common one
+    expected = (fit.arms[:, 0] - fit.common[0]) ** 2 + np.diag(apart @ covariance @ apart.T)
+    # Beside four imagined ones of .5; scales settle once they change by less than a hundredth.
+    assert fit.scales[2] == pytest.approx(np.sqrt((expected.sum() + 4 * 0.5**2) / 8), rel=0.012)
+
+
 def test_trials_that_are_too_young_are_no_failures() -> None:
     # 100,000 trials with a rate of 30 %, of whose rewards a half, a quarter or all have come.
     one = np.ones((1, 1))

@@ -97,6 +97,13 @@ class TestSeasons:
         np.testing.assert_allclose(posterior.mean[0], rates.mean(axis=1), rtol=0.03)
         np.testing.assert_allclose(posterior.draws.mean(axis=1), posterior.mean, rtol=0.02)
 
+    def test_periods_count_by_their_traffic(self) -> None:
+        good = np.arange(28) % 7 > 4
+        rates = np.array([0.04, 0.05, 0.06])[:, None] * np.where(good, 2.0, 1.0)
+        n = np.where(good, 9000.0, 500.0) * np.ones((1, 3, 1))
+        posterior = hierarchical_posterior(evidence(n, n * rates), 0, None, MESSAGES_ONLY)
+        np.testing.assert_allclose(posterior.mean[0], (n * rates).sum(axis=2)[0] / n.sum(axis=2)[0], rtol=0.03)
+
     def test_old_periods_count_less(self) -> None:
         n = np.full((1, 3, 20), 300.0)
         k = n * np.where(np.arange(20) < 10, np.array([[0.08], [0.04], [0.04]]), np.array([[0.04], [0.08], [0.04]]))

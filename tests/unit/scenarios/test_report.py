@@ -119,6 +119,19 @@ def test_every_kind_of_figure_is_drawn_once_there_is_something_to_draw() -> None
     assert figures(replace(RESULT, rehearsed=(), replayed=(), judged=())) == {}
 
 
+def test_rewards_that_are_amounts_are_told_in_their_currency() -> None:
+    in_money = replace(RESULT, reward_currency="SEK")
+    page = report_html(in_money)
+    for head in ("reward, SEK", "regret, SEK", "lift, SEK, true"):
+        assert f"<th>{head}</th>" in page
+        assert f"<th>{head}</th>" not in report_html(RESULT)
+    for name in ("Regret", "Reward"):
+        assert figures(in_money)[name].layout.yaxis.title.text.endswith(" so far, SEK")
+    ridges = figures(in_money)["Posterior at the end: as_written"]
+    assert all("%{x:,.2f}" in ridge.hovertemplate for ridge in ridges.data if ridge.fill == "tonexty")
+    assert "%" in figures(RESULT)["Posterior at the end: as_written"].layout.xaxis.tickformat
+
+
 def test_bands_hold_the_replications_and_one_replication_has_none() -> None:
     traces = figures(RESULT)["Regret"].data
     band, line = traces[0], traces[1]

@@ -1,4 +1,4 @@
-"""A rehearsed contextual policy learns from its journal whom a message is for, and nobody is read before a fit is due."""
+"""A rehearsed contextual policy learns from its journal whom a message is for, and is fitted when a fit is due."""
 
 from __future__ import annotations
 

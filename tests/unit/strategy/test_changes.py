@@ -162,7 +162,19 @@ OF_THE_CAMPAIGN: list[tuple[Edit, str, bool | None]] = [
     (("cap: 0.9, ", ""), "policy cap 0.9 becomes 1", None),
     (("cap: 0.9", "cap: 0.9, half_life: never"), "policy half_life P30D becomes never", None),
     (("refresh: PT5M", "refresh: PT90S"), "policy refresh PT5M becomes PT1M30S", None),
-    (("failures: 20", "failures: 30"), "policy prior_failures 20 becomes 30", None),
+    (
+        ("failures: 20", "failures: 30"),
+        "policy prior {successes: 2, failures: 20} becomes {successes: 2, failures: 30}",
+        None,
+    ),
+    (("cap: 0.9", "cap: 0.9, delay: ignored"), "policy delay estimated becomes ignored", None),
+    (("cap: 0.9", "cap: 0.9, delay: {median: P3D}"), "policy delay estimated becomes {median: P3D}", None),
+    (("cap: 0.9", "cap: 0.9, alarms: []"), "policy alarms [silence, collapse] becomes []", None),
+    (
+        ("cap: 0.9", "cap: 0.9, warm_start: {variants: {ten-percent:morning: {trials: 12000, successes: 240}}}"),
+        "policy warm_start nothing becomes {variants: {ten-percent:morning: {trials: 12000, successes: 240}}}",
+        None,
+    ),
     (("serves: repeat_purchase", "serves: clicks"), "serves repeat_purchase becomes clicks", None),
     (("journey_stage: re-engagement\n", ""), 'journey_stage is left out; it was "re-engagement"', None),
 ]
@@ -176,6 +188,25 @@ def test_a_change_of_a_campaign_is_said(read: Read, edit: Edit, sentence: str, n
     (wanted,) = (change for change in found if change.sentence == f"campaign winback: {sentence}")
     assert wanted.narrows == narrows
     assert sum(change.kind != "effect" for change in found) == (2 if "at_most is set" in sentence else 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ("model: hierarchical", "model: hierarchical, period: PT6H", "policy period P1D becomes PT6H"),
+        (
+            "model: contextual, attributes: [country]",
+            "model: contextual, attributes: [country], refit: P1D",
+            "policy refit PT15M becomes P1D",
+        ),
+    ],
+)
+def test_a_change_of_how_a_model_learns_is_said_as_it_is_written(
+    read: Read, before: str, after: str, sentence: str
+) -> None:
+    was, becomes = (read(campaign=(("cap: 0.9", f"cap: 0.9, {keys}"),)) for keys in (before, after))
+    (found,) = changes(was, becomes)
+    assert found.sentence == f"campaign winback: {sentence}"
 
 
 def test_leaving_everyone_else_out_narrows(files: Mapping[str, str], edited: Any) -> None:
