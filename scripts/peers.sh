@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 PYTHON="${PYTHON:-python3}"
 test -x .venv-peers/bin/python || "$PYTHON" -m venv .venv-peers
 pip=(.venv-peers/bin/python -m pip install --quiet)
-"${pip[@]}" numpy scipy pandas scikit-learn contextualbandits mabwiser river vowpalwabbit tqdm PyYAML seaborn
+"${pip[@]}" numpy scipy pandas scikit-learn contextualbandits mabwiser river bayesianbandits pybandits vowpalwabbit tqdm PyYAML seaborn
 # obp 0.5.7 pins the libraries of 2022 and Python below 3.11; it runs on later ones, so only what it imports is added.
 # It imports torch at the top, for estimators that are not compared here: the build without GPU is a tenth of the size.
 "${pip[@]}" "torch==2.13.0+cpu" || "${pip[@]}" torch

@@ -151,6 +151,7 @@ def test_snapshots_of_the_first_release_believe_what_they_did(store: Store) -> N
     with store.engine.begin() as connection:
         row = {"campaign_id": "c", "number": 1, "created_at": 5, "body": json.dumps(old).encode()}
         connection.execute(sa.insert(SQLModel.metadata.tables["snapshots"]), row)
+        connection.execute(sa.text("DROP INDEX ix_decisions_newest"))
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0004'"))
     store.migrate()
     with store.reading() as ledger:

@@ -55,8 +55,8 @@ def _collapsed(
 ) -> dict[str, str]:
     """Reasons for an alarm: leaders that do not convince, and those of earlier that still lead."""
     segments, usable = np.arange(len(tactic.rules.segment_ids)), tactic.limits.may_be_chosen
-    if not evidence.trials.any():
-        return {}
+    if not evidence.trials.any() or tactic.features is not None:
+        return {}  # where shares depend on the recipient, a segment's typical contact says nothing about its traffic
     p_best = posterior.prob_best_of(segments, usable)
     found: dict[str, str] = {}
     for segment, arm in np.argwhere(p_best >= DOUBTFUL).tolist():
@@ -89,7 +89,11 @@ def _collapse_words(tactic: Tactic, found: Collapse) -> str:
     leader = tactic.variant_ids[found.leader]
     where = f" in segment {tactic.rules.segment_ids[found.segment]}" if len(tactic.rules.segment_ids) > 1 else ""
     what = f"{leader} is taken for the best{where} with probability {_probability(found.p_best)} (entropy "
-    return f"{what}{found.entropy:.2f}), which is early: {_WORDS[found.cause](found)}"
+    doing = ""
+    if found.cause is Cause.PENDING:
+        estimates = tactic.policy.estimates_delay
+        doing = "; wait until they have come" if estimates else "; set `policy.delay: estimated`"
+    return f"{what}{found.entropy:.2f}), which is early: {_WORDS[found.cause](found)}{doing}"
 
 
 def _burst_words(found: Collapse) -> str:
@@ -110,7 +114,7 @@ _WORDS: dict[Cause, Callable[[Collapse], str]] = {
     ),
     Cause.PENDING: lambda found: (
         "outcomes of the others are still to come, and by what should have come so far the probability is "
-        f"{_probability(found.without)}; set `policy.delay: estimated`"
+        f"{_probability(found.without)}"
     ),
     Cause.CONTRADICTED: lambda _: (
         "another variant does better on the same days, and what was believed beforehand says otherwise; lower "

@@ -6,7 +6,7 @@ Most decisions earn nothing and few earn very different amounts. The expected re
 
 the first a Beta posterior as in :mod:`optimizer.policy.beta_bernoulli`, the second log-normal and robust against single
 giant orders, as :mod:`optimizer.policy.order_values` says (two-part models: Duan et al. 1983; of revenue in tests:
-Miller & Hohnhold 2015; robust location: Huber 1964). A mean of amounts would follow its largest order instead.
+robust location: Huber 1964). A mean of amounts would follow its largest order instead.
 """
 
 from __future__ import annotations

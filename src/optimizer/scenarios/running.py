@@ -29,10 +29,12 @@ from optimizer.scenarios.world_models import synthetic_world
 from optimizer.simulation.rehearsing import Chooser, Plan
 from optimizer.simulation.world import WorldModel
 from optimizer.strategy.documents import effective_policy, period
-from optimizer.strategy.policy_settings import ResolvedPolicy, resolved_policy
+from optimizer.strategy.policy_settings import PolicySettings, ResolvedPolicy, resolved_policy
 
 A_MONDAY = date(2026, 1, 5)
 USUAL_SPAN = 28 * DAY
+REPLAYED = "beta_bernoulli"  # the one model that a replay can feed
+_REHEARSE_IT = f"a replay can feed {REPLAYED} alone; rehearse it in `world: fitted`, without --replay"
 LEAST_STEP = HOUR  # of a rehearsal that names none: a refresh every minute is live's, and would take hours
 
 
@@ -75,17 +77,23 @@ def replay_scenario(read: ScenarioRead, workers: Workers, data: Path | None = No
     """Every learning policy, replayed on the scenario's history; arguments and errors as of `rehearse_scenario`."""
     history = _needed_history(read, data)
     policies: dict[str, ResolvedPolicy] = {}
-    notes = []
+    notes, others = [], set[str]()
     for policy in read.document.policies:
         if policy.learning is None:
             notes.append(f"{policy.name} is not replayed: it does not learn; `optimizer evaluate` judges it")
-        elif read.written is None:
-            policies[policy.name] = resolved_policy(policy.learning)
-        else:
-            campaign = with_policy(read.written.campaign, policy.learning)
-            policies[policy.name] = effective_policy(read.written.strategy, campaign)
+            continue
+        settings = _settings(read, policy.learning)
+        if settings.model != REPLAYED:
+            others.add(settings.model)
+            notes.append(f"{policy.name} is not replayed: {_REHEARSE_IT}")
+            continue
+        policies[policy.name] = settings
+        if settings.warm_start is not None:
+            notes.append(f"{policy.name} is replayed without its warm_start, which may tell what this history says")
     if not policies:
-        raise read.mistake(("policies",), "one that learns, such as {name: mine, learning: as_written}")
+        models = ", ".join(sorted(others)) or None
+        allowed = f"one that learns, such as {{name: mine, learning: {{model: {REPLAYED}}}}}"
+        raise read.mistake(("policies",), f"{REPLAYED}, as {_REHEARSE_IT}" if others else allowed, found=models)
     with read.at(("history",)):
         found = replays(history, policies, read.document.replay, read.document.seed, workers)
     return replace(_result(read, "replay", history, tuple(notes)), replayed=found)
@@ -105,6 +113,13 @@ def evaluate_scenario(read: ScenarioRead, workers: Workers, data: Path | None = 
     with read.at(("history",)):
         found, mean = judgements(history, fixed, read.document.evaluate, read.document.seed, workers)
     return replace(_result(read, "evaluation", history, tuple(notes), mean), judged=found)
+
+
+def _settings(read: ScenarioRead, learning: PolicySettings) -> ResolvedPolicy:
+    """Every setting of a policy that learns, in the campaign where there is one."""
+    if read.written is None:
+        return resolved_policy(learning)
+    return effective_policy(read.written.strategy, with_policy(read.written.campaign, learning))
 
 
 def _documents(read: ScenarioRead, what: str) -> Guardrails:

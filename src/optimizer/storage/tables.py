@@ -35,7 +35,10 @@ class DecisionRow(SQLModel, table=True):
     """Append-only. The id is a keyed hash of campaign, recipient and request: uniqueness is idempotency."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("ix_decisions_recipient", "recipient_key", "campaign_id"),)
+    __table_args__ = (
+        Index("ix_decisions_recipient", "recipient_key", "campaign_id"),
+        Index("ix_decisions_newest", "campaign_id", "decided_at"),
+    )
 
     decision_id: str = Field(primary_key=True, max_length=32)
     campaign_id: str = Field(sa_column=_text())

@@ -198,6 +198,24 @@ def test_a_replay_learns_what_pays(folder: Path) -> None:
     assert len(result.notes) == 5
 
 
+def test_a_replay_leaves_out_what_it_cannot_feed_and_says_what_to_do_instead(folder: Path) -> None:
+    learning = "{name: learning, learning: {floor: 0.05}}"
+    pooled = "{name: pooled, learning: {model: hierarchical}}"
+    warm = "{name: warm, learning: {warm_start: {variants: {a: {trials: 1000, successes: 500}}}}}"
+    text = HISTORY.replace("permutations: 30", "permutations: 2")
+    several = text.replace(learning, f"{pooled}\n  - {warm}")
+    result = replay_scenario(checked_scenario("logged.yaml", several, folder), Workers())
+    assert [one.policy for one in result.replayed] == ["warm"]
+    said = "pooled is not replayed: a replay can feed beta_bernoulli alone; rehearse it in `world: fitted`, without"
+    assert any(note.startswith(said) for note in result.notes)
+    assert "warm is replayed without its warm_start, which may tell what this history says" in result.notes
+    with pytest.raises(DocumentError) as raised:
+        replay_scenario(checked_scenario("logged.yaml", text.replace(learning, pooled), folder), Workers())
+    (finding,) = raised.value.findings
+    assert (finding.key, finding.found) == ("policies", "hierarchical")
+    assert finding.allowed.startswith("beta_bernoulli, as a replay can feed beta_bernoulli alone; rehearse")
+
+
 def test_a_replay_of_logged_propensities_is_doubly_robust(folder: Path) -> None:
     frame = pl.read_csv(folder / "log.csv").filter(pl.col("mail") != "d")
     shares = pl.col("mail").replace_strict({"a": 0.5, "b": 0.3, "c": 0.2})
