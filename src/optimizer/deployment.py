@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from optimizer.domain.instants import Instant
 from optimizer.errors import ConfigurationError, DocumentError, Finding
+from optimizer.services.catching_up import catch_up, is_behind
 from optimizer.services.keys import RANDOM_BYTES, Scope, create_key, new_key
 from optimizer.services.live import Live
 from optimizer.storage.store import Store
@@ -150,6 +151,7 @@ class Deployment:
         secret = _secret(state / "secret", settings)
         self._check_secret(secret)
         self.live = Live(secret)
+        self._catch_up()
 
     def create_key(self, name: str, scopes: list[Scope]) -> str:
         """Make an API key; this is the only time it can be seen."""
@@ -161,6 +163,13 @@ class Deployment:
     def close(self) -> None:
         """Give the database connections back."""
         self.store.close()
+
+    def _catch_up(self) -> None:
+        with self.store.reading() as ledger:
+            behind = is_behind(ledger)
+        if behind:
+            with self.store.writing(alone=True) as ledger:
+                catch_up(ledger, self.live)
 
     def _check_secret(self, secret: bytes) -> None:
         fingerprint = sha256(b"optimizer secret fingerprint" + secret).hexdigest()[:16]

@@ -38,7 +38,7 @@ def hours_matter(tactic: Tactic, evidence: Evidence) -> bool:
     """
     policy = tactic.policy
     late = policy.estimates_delay and (policy.delay_median is not None or bool(evidence.delays[1:].any()))
-    return late or policy.half_life is not None or policy.model in ("hierarchical", "hurdle")
+    return late or policy.compares_times
 
 
 def maturity_of(tactic: Tactic, evidence: Evidence, now: Instant) -> Maturity:

@@ -62,8 +62,10 @@ def stratified_difference(one: Side, other: Side, *, successes: bool) -> Stratif
         other: the other, over the same strata.
         successes: whether every reward is 0 or 1. The variance is then that of Sato (1989), "On the variance
             estimator for the Mantel-Haenszel risk difference", Biometrics 45, eq. 3, which holds for few large and for
-            many small strata alike. Else it is ``sum w^2 (s1^2 / n1 + s0^2 / n0)`` over ``(sum w)^2``, where a single
-            trial of a side in its stratum, which has no variance of its own, takes the mean one of that side.
+            many small strata alike; a side that only fails or only succeeds gets one of what it lacks, since it is not
+            certain either (as Agresti & Caffo 2000 add to each). Else it is ``sum w^2 (s1^2 / n1 + s0^2 / n0)`` over
+            ``(sum w)^2``, where a single trial of a side in its stratum, which has no variance of its own, takes the
+            mean one of that side.
     """
     n1, n0 = one.trials, other.trials
     raw = _mean(one.rewards.sum(), n1.sum()) - _mean(other.rewards.sum(), n0.sum())
@@ -79,7 +81,7 @@ def stratified_difference(one: Side, other: Side, *, successes: bool) -> Stratif
     total = float(weights.sum())
     value = float((weights * (one.rewards / n1 - other.rewards / n0)).sum()) / total
     if successes:
-        x1, x0 = one.rewards, other.rewards
+        x1, x0 = _with_both(one), _with_both(other)
         p = (n1**2 * x0 - n0**2 * x1 + n1 * n0 * (n0 - n1) / 2.0) / n**2
         q = (x1 * (n0 - x0) + x0 * (n1 - x1)) / (2.0 * n)
         variance = (value * float(p.sum()) + float(q.sum())) / total**2
@@ -90,6 +92,15 @@ def stratified_difference(one: Side, other: Side, *, successes: bool) -> Stratif
 
 def _kept(side: Side, strata: NDArray[np.bool_]) -> Side:
     return Side(side.trials[strata], side.rewards[strata], side.squares[strata])
+
+
+def _with_both(side: Side) -> Floats:
+    """Successes, ``[G]``; of a side without a single success or failure, one spread over its trials is."""
+    trials, successes = float(side.trials.sum()), float(side.rewards.sum())
+    if 0.0 < successes < trials:
+        return side.rewards
+    share = 1.0 / (trials + 1.0)
+    return side.trials * (share if successes <= 0.0 else 1.0 - share)
 
 
 def _variances(side: Side) -> Floats:

@@ -54,9 +54,9 @@ def verify_ledger(
         recompute_decisions: how many past decisions to recompute from snapshot and request.
         progress: told the number of decisions folded so far.
     """
-    counts = _Counts()
+    counts = Counts()
     folded = Tally()
-    folded.add(fold(_judged(ledger, live, counts, progress)))
+    folded.add(fold(judged(ledger, live, counts, progress)))
     stored = dict(ledger.statistics.all())
     mismatches = tuple(
         (cell, stored.get(cell, ZERO), folded.get(cell, ZERO))
@@ -90,13 +90,15 @@ def _false_meters(ledger: Ledger, live: Live) -> tuple[tuple[MeterKey, Reading, 
 
 
 @dataclass(slots=True)
-class _Counts:
+class Counts:
+    """How many decisions and outcomes have gone by."""
+
     decisions: int = 0
     outcomes: int = 0
 
 
-def _judged(
-    ledger: Ledger, live: Live, counts: _Counts, progress: Callable[[int], None]
+def judged(
+    ledger: Ledger, live: Live, counts: Counts, progress: Callable[[int], None] = lambda _: None
 ) -> Iterator[tuple[RewardRule, Decision, Sequence[Outcome]]]:
     """Every decision with its outcomes: two streams in order of the decision's id, merged."""
     with_outcomes = ledger.outcomes.stream()

@@ -26,8 +26,15 @@ def _prior_tag(data: Any) -> str:
     return "<numbers>" if isinstance(data, dict | Prior) else "<word>"
 
 
+def _a_word_for_a_prior(written: object) -> object:
+    if not isinstance(written, str):
+        raise not_allowed("pooled, or what it is worth: {successes: 2.0, failures: 60.0}")
+    return written
+
+
 PriorBelief = Annotated[
-    Annotated[Literal["pooled"], Tag("<word>")] | Annotated[Prior, Tag("<numbers>")],
+    Annotated[Literal["pooled"], BeforeValidator(_a_word_for_a_prior), Tag("<word>")]
+    | Annotated[Prior, Tag("<numbers>")],
     Discriminator(_prior_tag),
 ]
 
@@ -198,7 +205,12 @@ class ResolvedPolicy:
     @property
     def reads_time(self) -> bool:
         """Whether it matters when a trial was made, beyond that it was."""
-        return self.half_life is not None or self.estimates_delay or self.model in ("hierarchical", "hurdle")
+        return self.estimates_delay or self.compares_times
+
+    @property
+    def compares_times(self) -> bool:
+        """Whether it matters even where rewards come at once."""
+        return self.half_life is not None or self.model in ("hierarchical", "hurdle") or "change" in self.alarms
 
 
 _EVEN = Prior(successes=1.0, failures=1.0)

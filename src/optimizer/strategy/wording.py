@@ -175,7 +175,7 @@ def _path(source: Source, loc: Path) -> tuple[Path, bool]:
     return path, on_key
 
 
-_KINDS = ("nothing", "variant", "file", "columns", "word", "typical", *audience.ATTRIBUTE_TYPES)
+_KINDS = ("nothing", "variant", "file", "columns", "word", "typical", "numbers", *audience.ATTRIBUTE_TYPES)
 _TAGS = frozenset(f"<{kind}>" for kind in _KINDS)
 
 

@@ -148,7 +148,10 @@ class OutcomeOut(Out):
     occurred_at: datetime
     received_at: datetime
     reverses: str | None
-    machine: bool
+    machine: bool = Field(
+        description="Whether its reporter said that a machine did it; what `hygiene` takes for one is not marked.",
+        examples=[False],
+    )
 
 
 class DecisionDetail(Out):

@@ -45,6 +45,16 @@ def test_of_one_large_stratum_both_variances_are_that_of_two_proportions() -> No
         assert found.standard_error == pytest.approx(expected, rel=2e-3)
 
 
+def test_a_side_that_only_fails_is_not_certain_to_fail() -> None:
+    many, few = successes([300], [21]), successes([20], [0])
+    found = stratified_difference(many, few, successes=True)
+    alone = sqrt(0.07 * 0.93 / 300)
+    assert found.value == pytest.approx(0.07)
+    assert found.standard_error > 2.5 * alone
+    mirrored = stratified_difference(successes([300], [279]), successes([20], [20]), successes=True)
+    assert mirrored.standard_error == pytest.approx(found.standard_error)
+
+
 def test_strata_with_one_side_empty_give_nothing_and_are_said() -> None:
     one, other = successes([10, 30, 0], [5, 30, 0]), successes([10, 0, 50], [2, 0, 50])
     found = stratified_difference(one, other, successes=True)
