@@ -18,6 +18,7 @@ from optimizer.engine.gathering import evidence_of
 from optimizer.services import steering
 from optimizer.services.live import DOCUMENTS
 from optimizer.services.overseeing import standing, standing_json
+from optimizer.services.reporting import report
 
 EACH = 40  # decisions of each variant in an hour
 
@@ -124,6 +125,21 @@ def test_a_dead_pipeline_freezes_learning_and_what_was_missing_counts_exactly_wh
             np.testing.assert_allclose(learned.belief.arrays[name], array, rtol=1e-12)
     assert shop.controls.silent_since is None
     assert shop.actions.count("thaw") == 1
+
+
+def test_a_report_expects_nothing_less_because_nothing_is_reported(shop: Shop) -> None:
+    def expected() -> list[float]:
+        with shop.house.deployment.store.reading() as ledger:
+            found = report(ledger, shop.house.deployment.live, "winback", shop.house.now).segments
+        return [variant.at_maturity.value for segment in found for variant in segment.variants if variant.at_maturity]
+
+    shop.hours(14, 0.0, 0.0, 0.0)
+    assert shop.controls.silent_since is not None
+    before = expected()
+    assert before
+    shop.hours(200, 0.0, 0.0, 0.0)
+    assert shop.controls.silent_since is not None
+    assert expected() == before
 
 
 def test_the_alarm_waits_for_an_answer_and_the_answer_does_not_thaw(shop: Shop) -> None:

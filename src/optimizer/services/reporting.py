@@ -210,13 +210,16 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campai
 
 
 def _known(tactic: Tactic, table: AllocationTable, evidence: Evidence, unit: str, now: Instant) -> _Known:
-    maturity, counted = maturity_of(tactic, evidence, now), effective(tactic, evidence, now)
+    # While nothing is reported, nothing matures: what is expected is what was when outcomes last came.
+    heard_until = now if tactic.silent_since is None else tactic.silent_since
+    heard = evidence if tactic.silent_since is None else evidence.known_at(heard_until)
+    maturity, counted = maturity_of(tactic, heard, heard_until), effective(tactic, heard, heard_until)
     rates_alone = replace(counted, penalty_counts=counted.penalty_counts[:0])
-    expected: Posterior = beta_posterior(rates_alone, now, None)
+    expected: Posterior = beta_posterior(rates_alone, heard_until, None)
     if tactic.reward_rule.value == AMOUNT:
         penalties = [units(penalty) for _, penalty in tactic.reward_rule.penalties]
-        expected = hurdle_posterior(counted, now, None, _UNIFORM, penalties, seed=(0,))
-    return _Known(tactic, table, evidence.trials.sum(axis=-1), maturity, expected.interval(LEVEL), unit, now)
+        expected = hurdle_posterior(counted, heard_until, None, _UNIFORM, penalties, seed=(0,))
+    return _Known(tactic, table, heard.trials.sum(axis=-1), maturity, expected.interval(LEVEL), unit, now)
 
 
 def _segment_report(known: _Known, segment: int, cells: Some) -> SegmentReport:

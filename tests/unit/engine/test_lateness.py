@@ -72,6 +72,7 @@ def test_a_median_people_name_counts_before_anything_came(make_tactic: MakeTacti
         ({"estimates_delay": False}, True, False),
         ({"estimates_delay": False, "half_life": DAY}, False, True),
         ({"model": "hierarchical"}, False, True),
+        ({"alarms": ("silence", "change")}, False, True),
     ],
 )
 def test_hours_matter_only_to_who_reads_them(

@@ -69,3 +69,27 @@ def test_a_world_that_always_speaks_raises_no_alarm() -> None:
         rehearsed(documents(policy=policy()), world, days=3).events
         == rehearsed(documents(policy=policy(alarms=[])), world, days=3).events
     )
+
+
+@dataclass(frozen=True)
+class Tiring(SmallWorld):
+    """From a day on nobody wants the second variant any more; rewards come at once, so no model reads their times."""
+
+    def events(
+        self,
+        recipients: NDArray[np.int64],
+        arms: NDArray[np.int64],
+        earlier: NDArray[np.int64],
+        at: Instant,
+        rng: np.random.Generator,
+    ) -> Events:
+        found = super().events(recipients, arms, earlier, at, rng)
+        kept = (arms[found.decisions] != 1) | (at < DEAD_UNTIL)
+        return Events(found.decisions[kept], found.kinds[kept], found.occurred_at[kept], found.values[kept])
+
+
+def test_a_change_is_seen_where_rewards_come_at_once() -> None:
+    world = Tiring({"visit": RATES}, people(4000, {"newbie": True}, {"newbie": False}), 60)
+    run = rehearsed(documents(policy=policy(alarms=["change"], floor=0.2)), world, days=8)
+    (said,) = [event.sentence for event in run.events if event.action == "alert"]
+    assert "seems to have changed since" in said
