@@ -1,7 +1,7 @@
 """Regret of our policy and of five other packages, in the same worlds: standing still, and drifting.
 
-Run: ``python benchmarks/bench_learning.py > benchmarks/results/learning.txt`` (about half an hour on two idle cores; 0, 1
-or 2 behind it picks one world).
+Run: ``python benchmarks/bench_learning.py > benchmarks/results/learning.txt`` (half an hour on two idle cores; 0, 1 or
+2 behind it picks one world).
 The peers need the environment that ``scripts/peers.sh`` makes; without it only ours are measured. Ours refresh every
 100 decisions, all seeds together, through the code that replays use; the peers learn after every decision, and the
 slower ones run fewer seeds. Exact one-at-a-time Thompson sampling is the limit. Ends with status 1 where one is missed.

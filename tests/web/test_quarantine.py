@@ -9,8 +9,6 @@ import pytest
 
 from optimizer.web.oversight_answers import QuarantineOut
 
-NOW = datetime.now(UTC)
-
 
 def decided(site: Any, recipient: str) -> str:
     answer = site.client.post("/v1/decisions", json={"campaign": "winback", "recipient": recipient})
@@ -19,7 +17,7 @@ def decided(site: Any, recipient: str) -> str:
 
 
 def reported(site: Any, event_id: str, **rest: Any) -> Any:
-    body = {"event_id": event_id, "kind": "purchase", "occurred_at": NOW.isoformat(), **rest}
+    body = {"event_id": event_id, "kind": "purchase", "occurred_at": datetime.now(UTC).isoformat(), **rest}
     return site.client.post("/v1/outcomes", json=body).json()["outcomes"][0]
 
 
@@ -68,7 +66,7 @@ def test_what_nobody_should_believe_is_rejected_with_one_sentence(site: Any, res
 
 @pytest.mark.parametrize("value", ["NaN", "1e400", "Infinity", "ten", 1e12, True])
 def test_a_value_that_is_no_amount_is_refused_at_the_door(site: Any, value: Any) -> None:
-    body = {"event_id": "q-odd", "kind": "purchase", "occurred_at": NOW.isoformat(), "value": value}
+    body = {"event_id": "q-odd", "kind": "purchase", "occurred_at": datetime.now(UTC).isoformat(), "value": value}
     answer = site.client.post("/v1/outcomes", json=body | {"decision_id": "x"})
     assert answer.status_code == 422
     assert "/value" in answer.json()["detail"]
