@@ -118,7 +118,7 @@ class Priced(Policy):
         def spend_at(price: float) -> Floats:
             return spend_per_decision(posterior, price, costs, self.everyone, SHARING)
 
-        self.pace = next_pace(self.pace, now, spent, decisions, self.period, spend_at, highest_price(costs))
+        self.pace = next_pace(self.pace, now, spent, decisions, self.period, spend_at, highest_price(costs, 1.0))
         rows = [
             posterior.prob_best_priced(s, self.everyone[s], self.pace.price, costs) for s in range(len(self.everyone))
         ]

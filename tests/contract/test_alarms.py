@@ -137,11 +137,12 @@ def test_a_report_expects_nothing_less_because_nothing_is_reported(shop: Shop) -
     assert shop.controls.silent_since is not None
     before = expected()
     assert before
-    shop.hours(200, 0.0, 0.0, 0.0)
+    shop.hours(20, 0.0, 0.0, 0.0)
     assert shop.controls.silent_since is not None
     assert expected() == before
 
 
+@pytest.mark.slow
 def test_the_alarm_waits_for_an_answer_and_the_answer_does_not_thaw(shop: Shop) -> None:
     frozen = shop.hours(14, 0.0, 0.0, 0.0)
     shop.acknowledge()
@@ -184,6 +185,7 @@ def test_people_see_why_learning_stands_still(shop: Shop) -> None:
     assert found["silent_since"] is not None
 
 
+@pytest.mark.slow
 def test_nights_without_sends_are_no_silence(shop: Shop) -> None:
     for _ in range(72):
         shop.house.later(HOUR)

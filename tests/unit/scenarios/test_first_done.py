@@ -59,6 +59,7 @@ def test_what_is_done_has_a_day_and_a_release_comes_a_while_after_the_hold(relea
     assert set(at_once) == {"pause mail/offer"}
 
 
+@pytest.mark.slow
 def test_nobody_releases_unless_the_scenario_says_so(small: str) -> None:
     one = case(found(small, "{for: P8D, step: PT6H, reaction: PT12H}"), "equal")
     assert one.first_done["hold rollout mail"].share == 1.0

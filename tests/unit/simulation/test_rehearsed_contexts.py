@@ -60,6 +60,7 @@ def run(policy: str, chooser: Any = "learning") -> Run:
     return rehearse(workspace.strategy, workspace.campaigns["winback"], world(), plan, chooser, seed=3)
 
 
+@pytest.mark.slow
 def test_regret_is_a_small_part_of_what_one_message_for_all_costs() -> None:
     contextual, alike = run(CONTEXTUAL), run("{floor: 0.0}")
     # Some 400 contacts a day: one message for all loses .2 on half of them, and nothing can be learned about that.
@@ -69,6 +70,7 @@ def test_regret_is_a_small_part_of_what_one_message_for_all_costs() -> None:
     assert np.isfinite(contextual.mean).all()
 
 
+@pytest.mark.slow
 def test_it_is_fitted_when_a_fit_is_due_and_comes_out_the_same_again() -> None:
     one, two = run(CONTEXTUAL), run(CONTEXTUAL)
     assert one.snapshots == 6 * 24 // 6
