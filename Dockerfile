@@ -19,7 +19,8 @@ USER 10001:10001
 WORKDIR /workspace
 VOLUME /workspace
 EXPOSE 8080
+# Whether the process answers, not whether its database does: that is /readyz, and starting again would not mend it.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s \
-  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/readyz', timeout=2)"]
+  CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/livez', timeout=2)"]
 ENTRYPOINT ["optimizer"]
 CMD ["serve", "--host", "0.0.0.0", "--port", "8080"]

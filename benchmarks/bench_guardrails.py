@@ -13,10 +13,11 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
-from optimizer.deployment import Deployment, Settings, now
+from optimizer.deployment import Deployment, now
 from optimizer.services.applying import apply_workspace
 from optimizer.services.deciding import DecisionRequest, decide
 from optimizer.services.learning import learn_campaign
+from optimizer.settings import Settings
 from optimizer.strategy.workspace import read_workspace
 
 STRATEGY = """\

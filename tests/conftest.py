@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,7 +25,7 @@ import uvicorn
 from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
-from optimizer.deployment import Deployment, Settings
+from optimizer.deployment import Deployment
 from optimizer.domain.instants import DAY, Instant
 from optimizer.errors import OptimizerError
 from optimizer.services.applying import Applied, apply_workspace, approve
@@ -33,9 +34,11 @@ from optimizer.services.keys import Scope
 from optimizer.services.learning import learn_campaign
 from optimizer.services.recording import OutcomeReport, Recorded, record_outcomes
 from optimizer.services.verifying import Verification, verify_ledger
+from optimizer.settings import Settings
 from optimizer.storage.store import Store
 from optimizer.strategy.workspace import read_workspace
 from optimizer.web.app import create_app
+from optimizer.web.express import Express
 
 # dev: quick, finds something new every time. ci: the same every time. nightly: long.
 _slow_is_fine = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
@@ -163,22 +166,53 @@ def postgres_server() -> Iterator[sa.URL]:
 
 
 _database_numbers = count(1)
+_READY = "ready"  # a migrated PostgreSQL database that others are copied from: migrating each takes far longer
+
+
+@pytest.fixture(scope="session")
+def ready_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite database, to be copied."""
+    file = tmp_path_factory.mktemp("ready") / "ledger.db"
+    _migrate(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def ready_server(postgres_server: sa.URL) -> sa.URL:
+    """A server with a migrated database, to be copied."""
+    admin = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {_READY}")
+    admin.dispose()
+    _migrate(postgres_server.set(database=_READY).render_as_string(hide_password=False))
+    return postgres_server
+
+
+def _migrate(url: str) -> None:
+    store = Store(url)
+    try:
+        store.migrate()
+    finally:
+        store.close()
 
 
 @pytest.fixture
-def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Makes an empty database of a kind and gives its URL."""
+def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Makes a database of a kind, migrated unless it shall be ``empty``, and gives its URL."""
     with ExitStack() as leaving:
 
-        def make(kind: str) -> str:
+        def make(kind: str, *, empty: bool = False) -> str:
             number = next(_database_numbers)
             if kind == SQLITE:
-                return f"sqlite:///{tmp_path / f'ledger-{number}.db'}"
-            server: sa.URL = request.getfixturevalue("postgres_server")
+                file = tmp_path / f"ledger-{number}.db"
+                if not empty:
+                    shutil.copyfile(request.getfixturevalue("ready_file"), file)
+                return f"sqlite:///{file}"
+            server: sa.URL = request.getfixturevalue("ready_server")
             name = f"test_{number}"
             admin = sa.create_engine(server, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
             with admin.connect() as connection:
-                connection.exec_driver_sql(f"CREATE DATABASE {name}")
+                connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {'template1' if empty else _READY}")
 
             def drop() -> None:
                 with admin.connect() as connection:
@@ -199,8 +233,8 @@ def database(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(database: str, new_database: Callable[[str], str]) -> str:
-    """URL of an empty database."""
+def database_url(database: str, new_database: Callable[..., str]) -> str:
+    """URL of a migrated database without rows."""
     return new_database(database)
 
 
@@ -421,7 +455,13 @@ def serving(deployment: Deployment) -> Iterator[str]:
     """A real server of a deployment on a free port, until the block ends; gives its URL."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        create_app(deployment), log_config=None, lifespan="on", timeout_graceful_shutdown=10, ws="none"
+        create_app(deployment),
+        log_config=None,
+        server_header=False,
+        http=Express,
+        lifespan="on",
+        timeout_graceful_shutdown=10,
+        ws="none",
     )
     server = uvicorn.Server(config)
     thread = Thread(target=server.run, kwargs={"sockets": [listening]}, name="test-server", daemon=True)

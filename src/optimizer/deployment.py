@@ -5,71 +5,59 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+import socket
 import time
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
-
-from optimizer.domain.instants import Instant
+from optimizer.domain.instants import Duration, Instant
 from optimizer.errors import ConfigurationError, DocumentError, Finding
 from optimizer.services.catching_up import catch_up, is_behind
-from optimizer.services.keys import RANDOM_BYTES, Scope, create_key, new_key
+from optimizer.services.clock import Clock
+from optimizer.services.key_care import create_key, rotate_key
+from optimizer.services.keys import RANDOM_BYTES, Scope, new_key
 from optimizer.services.live import Live
+from optimizer.services.pseudonyms import KEY_BYTES, RECIPIENT_KEY, Rotation, fingerprint, rotate
+from optimizer.services.rates import Rate
+from optimizer.services.recipient_keys import RecipientKeys, parsed_keys
+from optimizer.settings import Settings
+from optimizer.storage.access import StoredKey
+from optimizer.storage.read_only import ReadOnlyStore
 from optimizer.storage.store import Store
 from optimizer.strategy.workspace import Workspace, read_workspace
 
 STATE_FOLDER = ".optimizer"
 MOST_DOCUMENTS = 1_000
+IDS_AT_ONCE = 256
 
 
-class Settings(BaseSettings):
-    """What the environment may say; every name is prefixed ``OPTIMIZER_``."""
-
-    model_config = SettingsConfigDict(env_prefix="OPTIMIZER_", extra="ignore", frozen=True)
-
-    database_url: SecretStr | None = Field(
-        default=None,
-        description="Where the ledger lives; by default SQLite in the workspace's .optimizer folder.",
-    )
-    secret: Annotated[SecretStr | None, NoDecode] = Field(
-        default=None,
-        description="Key of every hash, 32 to 64 characters; by default a file in the workspace's .optimizer folder.",
-    )
-    environment: str = Field(
-        default="live",
-        pattern=r"^[a-z0-9]{1,16}$",
-        description="Word inside new API keys: opt_<environment>_…",
-    )
-    actor: str | None = Field(default=None, description="Name written into the audit trail; by default the login.")
+def _steady() -> int:
+    """Microseconds by a clock that nobody sets, and that goes on while the machine sleeps where there is such a one."""
+    return time.clock_gettime_ns(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)) // 1_000
 
 
-def read_settings() -> Settings:
-    """The settings the environment gives.
-
-    Raises:
-        ConfigurationError: a variable has a value that is not allowed.
-    """
-    try:
-        return Settings()
-    except ValidationError as error:
-        problems = "; ".join(
-            f"OPTIMIZER_{str(e['loc'][0]).upper()}: found a value that is not usable: {e['msg']}"
-            for e in error.errors()
-        )
-        raise ConfigurationError(problems) from None
+CLOCK = Clock(lambda: time.time_ns() // 1_000, _steady)
 
 
 def now() -> Instant:
-    """The instant, read from the system's clock."""
-    return time.time_ns() // 1_000
+    """The instant, by the process's clock; see `services.clock`."""
+    return CLOCK.now()
+
+
+_IDS: list[str] = []  # made in advance: to ask the system for each costs more than all else that is done with it
+os.register_at_fork(after_in_child=_IDS.clear)
 
 
 def random_id() -> str:
     """A new random identifier of 32 hexadecimal digits."""
-    return secrets.token_hex(16)
+    try:
+        return _IDS.pop()
+    except IndexError:
+        digits = secrets.token_hex(16 * IDS_AT_ONCE)
+        first, *others = (digits[start : start + 32] for start in range(0, len(digits), 32))
+        _IDS.extend(others)
+        return first
 
 
 def actor(settings: Settings) -> str:
@@ -132,6 +120,10 @@ class Deployment:
         folder: the workspace.
         settings: what the environment says.
 
+    Attributes:
+        worker: the process's name on leases; no other has it.
+        draining: whether the process is about to stop, and wants no new work.
+
     Raises:
         ConfigurationError: the database cannot be opened, or the secret is not the one its hashes were made with.
     """
@@ -140,6 +132,8 @@ class Deployment:
         self.folder = folder
         self.settings = settings
         self.actor = actor(settings)
+        self.worker = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self.draining = False
         state = folder / STATE_FOLDER
         if settings.database_url is None or settings.secret is None:
             _make_private(state)
@@ -150,36 +144,136 @@ class Deployment:
         self.store.migrate()
         secret = _secret(state / "secret", settings)
         self._check_secret(secret)
-        self.live = Live(secret)
+        self.recipient_keys = RecipientKeys(state / "recipient-key", _given_keys(settings))
+        self.live = Live(secret, self.recipient_keys.find)
+        self._check_recipient_key()
         self._catch_up()
 
-    def create_key(self, name: str, scopes: list[Scope]) -> str:
+    def create_key(
+        self, name: str, scopes: list[Scope], *, expires_at: Instant | None = None, rate: Rate | None = None
+    ) -> str:
         """Make an API key; this is the only time it can be seen."""
-        key = new_key(self.settings.environment, secrets.token_bytes(RANDOM_BYTES))
+        key = self._new_key()
         with self.store.writing() as ledger:
-            create_key(ledger, key, name=name, scopes=scopes, actor=self.actor, now=now())
+            create_key(
+                ledger, key, name=name, scopes=scopes, actor=self.actor, now=now(), expires_at=expires_at, rate=rate
+            )
         return key
+
+    def rotate_key(self, name: str, overlap: Duration, *, expires_at: Instant | None = None) -> tuple[str, StoredKey]:
+        """Make a key that takes the place of those of this name; this is the only time it can be seen."""
+        key = self._new_key()
+        with self.store.writing(alone=True) as ledger:
+            stored = rotate_key(
+                ledger, key, name=name, overlap=overlap, actor=self.actor, now=now(), expires_at=expires_at
+            )
+        return key, stored
+
+    def rotate_recipient_key(self, progress: Callable[[int], None] = lambda _: None) -> Rotation:
+        """Store every recipient under a new key and destroy the old one; nobody else writes meanwhile.
+
+        Raises:
+            ConfigurationError: there is no new key, or it cannot be kept.
+        """
+        with self.store.writing(alone=True) as ledger:
+            before = self.live.at(ledger).pseudonyms
+            # Kept for good before the commit: whatever is interrupted, the key that is in force can be found.
+            key = self.recipient_keys.prepare(ledger.revisions.read(RECIPIENT_KEY), secrets.token_bytes(KEY_BYTES))
+            done = rotate(ledger, before, key, actor=self.actor, now=now(), progress=progress)
+        self.recipient_keys.settle(fingerprint(key))
+        return done
+
+    def drain(self) -> None:
+        """Say that the process is about to stop."""
+        self.draining = True
 
     def close(self) -> None:
         """Give the database connections back."""
         self.store.close()
 
+    def _new_key(self) -> str:
+        return new_key(self.settings.environment, secrets.token_bytes(RANDOM_BYTES))
+
     def _catch_up(self) -> None:
         with self.store.reading() as ledger:
+            CLOCK.compare(ledger.leases.clock())
             behind = is_behind(ledger)
         if behind:
             with self.store.writing(alone=True) as ledger:
                 catch_up(ledger, self.live)
 
-    def _check_secret(self, secret: bytes) -> None:
-        fingerprint = sha256(b"optimizer secret fingerprint" + secret).hexdigest()[:16]
-        with self.store.writing() as ledger:
-            known = ledger.revisions.value("secret", fingerprint)
-        if known != fingerprint:
+    def _check_recipient_key(self) -> None:
+        with self.store.reading() as ledger:
+            in_force = ledger.revisions.read(RECIPIENT_KEY)
+        if in_force and self.recipient_keys.find(in_force) is None:
             raise ConfigurationError(
-                "secret: found one that differs from the one this ledger's hashes were made with; allowed the same "
-                f"OPTIMIZER_SECRET (or {STATE_FOLDER}/secret) as before, else no recipient would be recognised"
+                f"recipient key: found none with fingerprint {in_force}; allowed the key of the last rotation, in "
+                f"{STATE_FOLDER}/recipient-key or OPTIMIZER_RECIPIENT_KEY, else no recipient would be recognised"
             )
+        self.recipient_keys.settle(in_force)
+
+    def _check_secret(self, secret: bytes) -> None:
+        mine = _fingerprint(secret)
+        with self.store.writing() as ledger:
+            known = ledger.revisions.value("secret", mine)
+        if known != mine:
+            raise _wrong_secret()
+
+
+class ReadOnlyDeployment:
+    """A ledger that is opened to be read: nothing is made, migrated, caught up or written.
+
+    Args:
+        folder: the workspace.
+        settings: what the environment says.
+
+    Raises:
+        ConfigurationError: there is no ledger yet, another release wrote it, or the secret is not its own.
+        Unavailable: the database cannot be read now.
+    """
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        state = folder / STATE_FOLDER
+        url = f"sqlite:///{(state / 'ledger.db').resolve()}"
+        if settings.database_url is not None:
+            url = settings.database_url.get_secret_value()
+        self.store = ReadOnlyStore(url)
+        try:
+            self.live = self._live(state, settings)
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _live(self, state: Path, settings: Settings) -> Live:
+        self.store.check_version()
+        if settings.secret is None and not (state / "secret").is_file():
+            raise ConfigurationError(f"secret: found none in {state}; allowed the OPTIMIZER_SECRET of this ledger")
+        secret = _secret(state / "secret", settings)
+        with self.store.reading() as ledger:
+            CLOCK.compare(ledger.leases.clock())
+            if ledger.revisions.read("secret") != _fingerprint(secret):
+                raise _wrong_secret()
+            if is_behind(ledger):
+                raise ConfigurationError(
+                    "ledger: found statistics of an earlier release; allowed those of this one, to which "
+                    "`optimizer serve` or any other command brings them"
+                )
+        return Live(secret, RecipientKeys(state / "recipient-key", _given_keys(settings)).find)
+
+    def close(self) -> None:
+        """Give the database connections back."""
+        self.store.close()
+
+
+def _fingerprint(secret: bytes) -> str:
+    return sha256(b"optimizer secret fingerprint" + secret).hexdigest()[:16]
+
+
+def _wrong_secret() -> ConfigurationError:
+    return ConfigurationError(
+        "secret: found one that differs from the one this ledger's hashes were made with; allowed the same "
+        f"OPTIMIZER_SECRET (or {STATE_FOLDER}/secret) as before, else no recipient would be recognised"
+    )
 
 
 def _make_private(folder: Path) -> None:
@@ -187,6 +281,18 @@ def _make_private(folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(f"cannot keep state in {folder}: {error.strerror}") from error
+
+
+def _given_keys(settings: Settings) -> list[bytes]:
+    if settings.recipient_key is None:
+        return []
+    try:
+        return parsed_keys(settings.recipient_key.get_secret_value())
+    except ValueError:
+        raise ConfigurationError(
+            "OPTIMIZER_RECIPIENT_KEY: found something else than a key; allowed 32 hexadecimal digits, or two such keys "
+            "with a comma between them"
+        ) from None
 
 
 def _secret(path: Path, settings: Settings) -> bytes:

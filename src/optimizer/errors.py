@@ -7,6 +7,8 @@
   + Conflict               the thing named exists in a state that forbids the change
   + Unavailable            the service cannot answer now; the same request may succeed later
     + Contended            another worker was faster; the same transaction may succeed when it is tried again
+    + Overloaded           more is waiting already than may wait
+    + Draining             the service is shutting down and takes nothing new
   + ConfigurationError     settings or environment make it impossible to start
 """
 
@@ -18,10 +20,12 @@ __all__ = [
     "Conflict",
     "Contended",
     "DocumentError",
+    "Draining",
     "Finding",
     "InvalidRequest",
     "NotFound",
     "OptimizerError",
+    "Overloaded",
     "RequestFinding",
     "Unavailable",
 ]
@@ -98,6 +102,14 @@ class Unavailable(OptimizerError):
 
 class Contended(Unavailable):
     """Another worker has just used what this transaction counted on; nothing was written, and it may try again."""
+
+
+class Overloaded(Unavailable):
+    """More is waiting already than may wait; nothing was written."""
+
+
+class Draining(Unavailable):
+    """The service is shutting down and takes nothing new; another worker, or the next one, may answer."""
 
 
 class ConfigurationError(OptimizerError):

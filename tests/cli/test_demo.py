@@ -44,6 +44,7 @@ def test_choices_are_made_in_the_documents(tmp_path: Path) -> None:
     assert campaign.everyone_else == "include"
 
 
+@pytest.mark.slow
 def test_the_service_ends_when_driving_it_fails(tmp_path: Path) -> None:
     write_workspace(tmp_path, objective="visit", segments=True, floor=None, seed=1)
     key = put_in_force(tmp_path)
@@ -66,6 +67,7 @@ def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_sigterm_ends_the_demo_and_its_service(tmp_path: Path, command: list[str]) -> None:
     arguments = ["demo", "--seed", "1", "--keep", str(tmp_path / "kept")]
     with subprocess.Popen(

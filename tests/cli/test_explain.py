@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from optimizer.deployment import Deployment, now, read_settings
+from optimizer.deployment import Deployment, now
 from optimizer.services.deciding import DecisionRequest, decide
+from optimizer.settings import read_settings
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from optimizer.deployment import Deployment, Settings, now
+from optimizer.deployment import Deployment, now
 from optimizer.domain.instants import DAY
 from optimizer.history.opening import open_history
 from optimizer.services.deciding import DecisionRequest, decide
+from optimizer.settings import Settings
 
 PERSON = {"days_since_purchase": 120, "lifetime_value": 900.0, "country": "US"}
 
@@ -55,7 +56,7 @@ def test_export_for_machines_accounts_for_every_decision(old: Path, run: Any, tm
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["log.csv"], "OUT: found log.csv; allowed a name that ends in .parquet, .dsjson, .dsjson.gz, .npz"),
+        (["log.csv"], "OUT: found log.csv; allowed a name that ends in .ledger, .parquet, .dsjson, .dsjson.gz, .npz"),
         (["--format", "obp", "log.parquet"], "OUT: found log.parquet; allowed a name that ends in .npz"),
         (["nowhere/log.npz"], "nowhere/log.npz; allowed a file in a folder that is there"),
         (["--campaign", "nobody", "log.npz"], "campaign: found 'nobody'; allowed winback"),

@@ -26,7 +26,7 @@ def test_every_command_is_there() -> None:
     promised = {"init", "check", "plan", "apply", "approve", "serve", "ledger verify", "key create", "report", "demo"}
     promised |= {"pause", "resume", "stop", "pin", "unpin", "advance", "release", "acknowledge", "review"}
     promised |= {"audit", "explain", "suppress", "unsuppress", "simulate", "evaluate"}
-    promised |= {"quarantine list", "quarantine retry"}
+    promised |= {"quarantine list", "quarantine retry", "notices list", "notices retry"}
     assert promised <= named
 
 

@@ -8,12 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from optimizer.cli.hindsight import show_hindsight
-from optimizer.deployment import Deployment, Settings, now
+from optimizer.deployment import Deployment, now
 from optimizer.domain.reasons import Block
 from optimizer.evaluation.estimates import Estimate
 from optimizer.evaluation.verdicts import Verdict
 from optimizer.services.deciding import DecisionRequest, decide
 from optimizer.services.hindsight import Hindsight
+from optimizer.settings import Settings
 
 PEOPLE = 150
 

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from optimizer.deployment import Deployment, Settings, now
+from optimizer.deployment import Deployment, now
 from optimizer.services.deciding import DecisionRequest, decide
 from optimizer.services.recording import OutcomeReport, record_outcomes
+from optimizer.settings import Settings
 
 PERSON = {"days_since_purchase": 120, "lifetime_value": 900.0, "country": "US"}
 
@@ -140,3 +141,24 @@ def test_debugging_shows_where_an_error_was_raised(tmp_path: Path, run: Any, mon
     monkeypatch.setenv("OPTIMIZER_DEBUG", "1")
     with pytest.raises(ConfigurationError):
         run("report", "-w", tmp_path)
+
+
+def test_a_whole_ledger_goes_into_a_file_and_into_an_empty_workspace(in_force: Path, run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "backup.ledger"
+    written = run("ledger", "export", file, "-w", in_force, "--json")
+    assert json.loads(written.out)["rows"]["strategy_versions"] == 1
+    refused = run("ledger", "import", file, "-w", in_force)
+    assert refused.code == 1
+    assert "allowed an empty one to import into" in refused.err
+    for database in (in_force / ".optimizer").glob("ledger.db*"):
+        database.unlink()
+    read = run("ledger", "import", file, "-w", in_force)
+    assert read.code == 0, read
+    assert "Imported" in read.out
+    assert run("ledger", "verify", "-w", in_force).code == 0
+
+
+def test_a_whole_ledger_has_no_campaign_to_choose(in_force: Path, run: Any, tmp_path: Path) -> None:
+    refused = run("ledger", "export", "--campaign", "winback", tmp_path / "backup.ledger", "-w", in_force)
+    assert refused.code == 2
+    assert "neither --campaign nor --all with a whole ledger" in refused.err

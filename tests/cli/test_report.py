@@ -30,7 +30,9 @@ def sample(
     unit: str = SHARE, model: str = "beta_bernoulli", names: tuple[str, ...] = ("hello", LONG)
 ) -> CampaignReport:
     scale = 1.0 if unit == SHARE else 55.0
-    compared = Difference("hello", StratifiedDifference(0.004 * scale, -0.003 * scale, 0.0007 * scale, 0.0))
+    compared = Difference(
+        "hello", StratifiedDifference(0.004 * scale, -0.003 * scale, 0.0007 * scale, 0.0, 500.0, 50.0)
+    )
     variants = tuple(
         VariantReport(
             variant_id=name,
@@ -47,7 +49,9 @@ def sample(
         )
         for place, name in enumerate(names)
     )
-    lift = Difference("the holdout", StratifiedDifference(0.003 * scale, 0.003 * scale, 0.001 * scale, 0.0))
+    lift = Difference(
+        "the holdout", StratifiedDifference(0.003 * scale, 0.003 * scale, 0.001 * scale, 0.0, 500.0, 50.0)
+    )
     groups = (rate(370_368, 13_701, 0.037 * scale), rate(41_000, 1_400, 0.034 * scale), rate(20, 5, 0.25 * scale))
     campaign = CampaignSummary(
         campaign_id="winback",
@@ -105,13 +109,13 @@ def test_amounts_are_told_in_their_currency_everywhere() -> None:
     assert "in USD, 95 %" in text
     assert "by day, in USD" in shown(sample(USD, "hurdle"), 200)
     assert f"expected mean reward at maturity in USD, 95 %: hello 2.27 (2.20 to 2.34); {LONG} 2.27" in text
-    assert "against the holdout, by segment and day, 95 %: +0.17 ± 0.11 USD" in text
+    assert "against the holdout, by segment and day, 95 % at every look: +0.17 ± 0.17 USD" in text
 
 
 def test_rates_are_told_in_percents_and_their_differences_in_points() -> None:
     text = shown(sample())
     assert "expected rate at maturity, 95 %: hello 4.12 (4.00 to 4.25) %" in text
-    assert "by segment and day, 95 %: +0.30 ± 0.20 points" in text
+    assert "by segment and day, 95 % at every look: +0.30 ± 0.30 points" in text
     assert "frozen" not in text
     assert "alarm" not in text
 

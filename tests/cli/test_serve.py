@@ -60,6 +60,7 @@ def test_serve_tells_its_address_and_ends_quietly_on_a_signal(
     assert "GET /readyz" not in errors
 
 
+@pytest.mark.slow
 def test_sigterm_lets_what_was_accepted_finish(in_force: Path, command: list[str], run: Any) -> None:
     made = run("key", "create", "--name", "t", "--scope", "decide", "-w", in_force, "--json")
     headers = {"Authorization": f"Bearer {json.loads(made.out)['key']}"}

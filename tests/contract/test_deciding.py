@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from optimizer.domain.reasons import Block, Reason
 from optimizer.errors import InvalidRequest, NotFound
 from optimizer.services.deciding import Answer
 from optimizer.services.explaining import explain
+from optimizer.storage.decisions import Decisions
 
 
 def test_the_same_request_gets_the_same_answer_for_ever(house: Any) -> None:
@@ -30,6 +31,25 @@ def test_one_batch_that_asks_the_same_thing_thrice_gets_one_decision(house: Any)
     assert answers[0] == answers[1] == answers[2]
     assert house.counts()["decisions"] == 1
     assert house.verify().clean
+
+
+def test_a_request_with_an_id_drawn_just_now_is_not_looked_for_and_its_retry_is(
+    house: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_for: list[str] = []
+    later_by_id = Decisions.later_by_id
+
+    def counted(self: Decisions, decision_ids: Sequence[str]) -> Any:
+        looked_for.extend(decision_ids)
+        return later_by_id(self, decision_ids)
+
+    monkeypatch.setattr(Decisions, "later_by_id", counted)
+    first, other = house.decide(house.request("ann", fresh=True), house.request("bob", "r2", fresh=True))
+    assert looked_for == []
+    assert house.decided("ann") == first
+    assert looked_for == [first.decision.decision_id]
+    assert house.decided("bob", "r2") == other
+    assert house.counts()["decisions"] == 2
 
 
 def test_another_request_recipient_or_campaign_is_another_decision(house: Any) -> None:

@@ -5,38 +5,53 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from threading import Event
+from threading import Event, Thread, current_thread
+from time import sleep
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from optimizer.errors import NotFound, Unavailable
+from optimizer.errors import Draining, NotFound, Overloaded, Unavailable
 from optimizer.services import group_commit
 from optimizer.services.group_commit import GroupCommit, result_of
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger, Store
 
 WAIT = 20
+LOOP = "event-loop"
 
 
 class Log:
-    """A store, handlers that write to its audit trail, and a gate that keeps the writer waiting."""
+    """A store, handlers that write to its audit trail, and a gate before every transaction."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
         self.gate = Event()
         self.gate.set()
-        self.calls: list[list[str]] = []
         self.entered = Event()
+        self.calls: list[list[str]] = []
+        self.threads: list[str] = []
+        self.meanwhile: Callable[[Sequence[str]], None] = lambda _texts: None
+        self._begin, store.begin = store.begin, self.begin  # type: ignore[method-assign]
+        at_once = store.begin_if_free
+        store.begin_if_free = lambda: at_once() if self.gate.is_set() else None  # type: ignore[method-assign]
+
+    def begin(self, *, alone: bool = False) -> Any:
+        self.entered.set()
+        assert self.gate.wait(WAIT)
+        return self._begin(alone=alone)
 
     def write(self, ledger: Ledger, texts: Sequence[str]) -> list[str]:
         self.calls.append(list(texts))
-        self.entered.set()
-        assert self.gate.wait(WAIT)
+        self.threads.append(current_thread().name)
+        self.meanwhile(texts)
         for text in texts:
             ledger.audit.append(AuditEntry(1, "a", "b", text, ""))
         return [text.upper() for text in texts]
+
+    def slow(self, ledger: Ledger, texts: Sequence[str]) -> list[str]:
+        return self.write(ledger, texts)
 
     def fail_on_poison(self, ledger: Ledger, texts: Sequence[str]) -> list[str]:
         results = self.write(ledger, texts)
@@ -55,24 +70,50 @@ class Log:
             return sorted(link.entry.subject for link in ledger.audit.latest(100_000))
 
 
+class Looped:
+    """A group commit on an event loop of its own, asked from the test's thread."""
+
+    def __init__(self, store: Store, handlers: Sequence[Any], slow: Sequence[Any] = ()) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.inner = GroupCommit(store, handlers, slow)
+        self._thread = Thread(target=self.loop.run_forever, name=LOOP, daemon=True)
+        self._thread.start()
+
+    def submit(self, handler: Any, items: Sequence[Any]) -> Future[list[Any]]:
+        async def answered() -> list[Any]:
+            return await self.inner.submit(handler, items)
+
+        return asyncio.run_coroutine_threadsafe(answered(), self.loop)
+
+    def close(self) -> None:
+        asyncio.run_coroutine_threadsafe(self.inner.close(), self.loop).result(WAIT)
+
+    def end(self) -> None:
+        self.close()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join(WAIT)
+        self.loop.close()
+
+
 @pytest.fixture
 def log(store: Store) -> Log:
     return Log(store)
 
 
 @pytest.fixture
-def writer(log: Log) -> Iterator[GroupCommit]:
-    made = GroupCommit(log.store, [log.write, log.fail_on_poison, log.refuse, log.too_few])
+def writer(log: Log) -> Iterator[Looped]:
+    """On SQLite its statements run on the loop, on PostgreSQL in the thread."""
+    made = Looped(log.store, [log.write, log.fail_on_poison, log.refuse, log.too_few, log.slow], [log.slow])
     try:
         yield made
     finally:
         log.gate.set()
-        made.close()
+        made.end()
 
 
 @pytest.fixture
-def held(log: Log, writer: GroupCommit) -> Callable[[], Future[list[Any]]]:
-    """Holds the writer inside a transaction, so that what is submitted next waits and shares the one after."""
+def held(log: Log, writer: Looped) -> Callable[[], Future[list[Any]]]:
+    """Holds the writer before a transaction, so that what is submitted next waits and shares the one after."""
 
     def hold() -> Future[list[Any]]:
         log.gate.clear()
@@ -84,7 +125,7 @@ def held(log: Log, writer: GroupCommit) -> Callable[[], Future[list[Any]]]:
     return hold
 
 
-def test_an_answer_leaves_only_after_its_transaction_is_committed(log: Log, writer: GroupCommit) -> None:
+def test_an_answer_leaves_only_after_its_transaction_is_committed(log: Log, writer: Looped) -> None:
     order: list[str] = []
     sa.event.listen(log.store.engine, "commit", lambda _connection: order.append("commit"))
     future = writer.submit(log.write, ["a"])
@@ -93,7 +134,7 @@ def test_an_answer_leaves_only_after_its_transaction_is_committed(log: Log, writ
     assert order == ["commit", "answer"]
 
 
-def test_a_commit_that_fails_answers_nobody_with_a_result(log: Log, writer: GroupCommit) -> None:
+def test_a_commit_that_fails_answers_nobody_with_a_result(log: Log, writer: Looped) -> None:
     def refuse(_connection: sa.Connection) -> None:
         raise sa.exc.OperationalError("COMMIT", {}, Exception("disk full"))
 
@@ -106,7 +147,7 @@ def test_a_commit_that_fails_answers_nobody_with_a_result(log: Log, writer: Grou
 
 
 def test_requests_that_wait_together_share_one_transaction(
-    log: Log, writer: GroupCommit, held: Callable[[], Future[list[Any]]]
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]]
 ) -> None:
     commits: list[int] = []
     sa.event.listen(log.store.engine, "commit", lambda _connection: commits.append(1))
@@ -120,7 +161,7 @@ def test_requests_that_wait_together_share_one_transaction(
 
 
 def test_different_handlers_share_a_transaction_in_one_fixed_order(
-    log: Log, writer: GroupCommit, held: Callable[[], Future[list[Any]]]
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]]
 ) -> None:
     held()
     later = writer.submit(log.fail_on_poison, ["second"])
@@ -136,7 +177,7 @@ def test_different_handlers_share_a_transaction_in_one_fixed_order(
 
 @pytest.mark.parametrize("fault", ["raises", "answers too few"])
 def test_a_handler_that_fails_fails_only_its_own_request(
-    log: Log, writer: GroupCommit, held: Callable[[], Future[list[Any]]], fault: str
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], fault: str
 ) -> None:
     held()
     handler = log.fail_on_poison if fault == "raises" else log.too_few
@@ -146,13 +187,13 @@ def test_a_handler_that_fails_fails_only_its_own_request(
     log.gate.set()
     assert before.result(WAIT) == ["BEFORE"]
     assert after.result(WAIT) == ["AFTER"]
-    with pytest.raises((RuntimeError, StopIteration)):
+    with pytest.raises(RuntimeError):
         poisoned.result(WAIT)
     assert log.written() == ["after", "before", "first"]
 
 
 def test_a_database_that_fails_fails_the_whole_batch_and_leaves_nothing_half_written(
-    log: Log, writer: GroupCommit, held: Callable[[], Future[list[Any]]]
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]]
 ) -> None:
     first = held()
     futures = [writer.submit(log.write, [f"x{n}"]) for n in range(5)]
@@ -176,10 +217,8 @@ def test_a_database_that_fails_fails_the_whole_batch_and_leaves_nothing_half_wri
 
 
 def test_closing_finishes_what_was_accepted_and_refuses_the_rest(
-    log: Log, writer: GroupCommit, held: Callable[[], Future[list[Any]]]
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]]
 ) -> None:
-    from threading import Thread
-
     held()
     futures = [writer.submit(log.write, [f"x{n}"]) for n in range(30)]
     closing = Thread(target=writer.close, daemon=True)
@@ -188,37 +227,30 @@ def test_closing_finishes_what_was_accepted_and_refuses_the_rest(
     closing.join(WAIT)
     assert not closing.is_alive()
     assert [future.result(0) for future in futures] == [[f"X{n}"] for n in range(30)]
-    with pytest.raises(Unavailable, match="shutting down"):
-        writer.submit(log.write, ["late"])
+    with pytest.raises(Draining, match="shutting down"):
+        writer.submit(log.write, ["late"]).result(WAIT)
     writer.close()  # again: nothing happens
     assert len(log.written()) == 31
 
 
 def test_too_much_waiting_is_refused_at_once_and_taken_again_later(
-    log: Log, writer: GroupCommit, held: Callable[[], Future[list[Any]]], monkeypatch: pytest.MonkeyPatch
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "MOST_WAITING", 10)
     first = held()
     accepted = writer.submit(log.write, [f"x{n}" for n in range(9)])
-    with pytest.raises(Unavailable) as refused:
-        writer.submit(log.write, ["one too many"])
+    with pytest.raises(Overloaded) as refused:
+        writer.submit(log.write, ["one too many", "and another"]).result(WAIT)
     assert refused.value.retry_after_seconds >= 1
     log.gate.set()
     assert first.result(WAIT) == ["FIRST"]
     assert len(accepted.result(WAIT)) == 9
-    until = 100
-    while until:  # the queue is counted down just after the answers left
-        try:
-            assert writer.submit(log.write, ["now"]).result(WAIT) == ["NOW"]
-            break
-        except Unavailable:
-            until -= 1
-    assert until
+    assert writer.submit(log.write, ["now"] * 10).result(WAIT) == ["NOW"] * 10
     assert "one too many" not in log.written()
 
 
 def test_a_batch_is_bounded(
-    log: Log, writer: GroupCommit, held: Callable[[], Future[list[Any]]], monkeypatch: pytest.MonkeyPatch
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "MOST_ITEMS", 3)
     held()
@@ -229,37 +261,147 @@ def test_a_batch_is_bounded(
     assert [len(call) for call in log.calls] == [1, 3, 3, 1]
 
 
-def test_nothing_asked_is_nothing_answered(log: Log, writer: GroupCommit) -> None:
+@pytest.fixture
+def totals(log: Log, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many texts have been written by the end of each transaction; large work is whatever has two or more."""
+    monkeypatch.setattr(group_commit, "MOST_ON_THE_LOOP", 1)
+    found: list[int] = []
+    sa.event.listen(log.store.engine, "commit", lambda _connection: found.append(sum(map(len, log.calls))))
+    return found
+
+
+def test_large_work_shares_a_transaction_while_nothing_small_waits(
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], totals: list[int]
+) -> None:
+    held()
+    futures = [writer.submit(log.write, [f"x{n}", f"y{n}"]) for n in range(5)]
+    log.gate.set()
+    assert [future.result(WAIT) for future in futures] == [[f"X{n}", f"Y{n}"] for n in range(5)]
+    assert totals in ([11], [1, 11])  # PostgreSQL's first transaction goes on, SQLite's ends on the loop
+    assert len(log.written()) == 11
+
+
+def test_nothing_small_waits_for_more_than_one_large(
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], totals: list[int]
+) -> None:
+    small: list[Future[list[Any]]] = []
+
+    def submit_small(texts: Sequence[str]) -> None:
+        if "x0" in texts:
+            before = writer.inner.waiting
+            small.append(writer.submit(log.slow, ["small"]))
+            while writer.inner.waiting == before:
+                sleep(0.001)
+
+    log.meanwhile = submit_small
+    held()
+    large = [writer.submit(log.write, [f"x{n}", f"y{n}"]) for n in range(4)]
+    log.gate.set()
+    for future in large:
+        future.result(WAIT)
+    assert small[0].result(WAIT) == ["SMALL"]
+    assert totals[-3:] == [3, 6, 10]  # the first and a large one; another large one and the small; the rest
+
+
+def test_a_transaction_of_large_work_is_bounded(
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], totals: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "MOST_ITEMS", 4)
+    held()
+    futures = [writer.submit(log.fail_on_poison, [f"x{n}", f"y{n}"]) for n in range(5)]
+    log.gate.set()
+    for future in futures:
+        future.result(WAIT)
+    assert totals == [1, 5, 9, 11]
+
+
+def test_large_work_that_fails_does_not_fail_what_shared_its_transaction(
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], totals: list[int]
+) -> None:
+    held()
+    before, poisoned, after = (
+        writer.submit(log.fail_on_poison, texts) for texts in (["a", "b"], ["poison", "c"], ["d", "e"])
+    )
+    log.gate.set()
+    assert (before.result(WAIT), after.result(WAIT)) == (["A", "B"], ["D", "E"])
+    with pytest.raises(RuntimeError):
+        poisoned.result(WAIT)
+    assert log.written() == ["a", "b", "d", "e", "first"]
+    assert log.calls[1:4] == [["a", "b"], ["poison", "c"], ["a", "b"]]  # together, then each alone
+
+
+def test_nothing_asked_is_nothing_answered(log: Log, writer: Looped) -> None:
     assert writer.submit(log.write, []).result(WAIT) == []
 
 
-def test_a_caller_who_gives_up_does_not_stop_the_writer(
-    log: Log, writer: GroupCommit, held: Callable[[], Future[list[Any]]]
+def test_a_caller_who_gives_up_before_the_transaction_is_not_served(
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]]
 ) -> None:
-    async def give_up() -> None:
-        task = asyncio.ensure_future(asyncio.wrap_future(writer.submit(log.write, ["abandoned"])))
-        await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    async def give_up_inside_the_transaction() -> None:
-        log.gate.clear()
-        log.entered.clear()
-        task = asyncio.ensure_future(asyncio.wrap_future(writer.submit(log.write, ["too late"])))
-        assert await asyncio.to_thread(log.entered.wait, WAIT)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
     held()
-    asyncio.run(give_up())
+    assert writer.submit(log.write, ["abandoned"]).cancel()
     log.gate.set()
     assert writer.submit(log.write, ["next"]).result(WAIT) == ["NEXT"]
-    asyncio.run(give_up_inside_the_transaction())
+    assert log.written() == ["first", "next"]
+
+
+def test_a_caller_who_gives_up_inside_the_transaction_does_not_stop_it(
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]]
+) -> None:
+    assert held().cancel()
     log.gate.set()
-    assert writer.submit(log.write, ["last"]).result(WAIT) == ["LAST"]
-    assert "too late" in log.written()
+    assert writer.submit(log.write, ["next"]).result(WAIT) == ["NEXT"]
+    assert log.written() == ["first", "next"]
+
+
+def test_only_small_transactions_of_quick_handlers_run_on_the_loop_and_only_on_sqlite(
+    log: Log, writer: Looped, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "MOST_ON_THE_LOOP", 3)
+    writer.submit(log.write, ["a", "b", "c"]).result(WAIT)
+    writer.submit(log.write, ["d", "e", "f", "g"]).result(WAIT)
+    writer.submit(log.slow, ["h"]).result(WAIT)
+    assert [name == LOOP for name in log.threads] == [log.store.is_sqlite, False, False]
+
+
+def test_a_large_transaction_is_answered_like_a_small_one(log: Log, writer: Looped) -> None:
+    texts = [f"x{n}" for n in range(group_commit.MOST_ON_THE_LOOP + 1)]
+    assert writer.submit(log.write, texts).result(WAIT) == [text.upper() for text in texts]
+    assert log.written() == sorted(texts)
+    with pytest.raises(RuntimeError):
+        writer.submit(log.fail_on_poison, [*texts, "poison"]).result(WAIT)
+    assert log.written() == sorted(texts)
+
+
+def test_what_is_durable_is_told_of_once_for_all_of_a_transaction(log: Log) -> None:
+    heard: list[Any] = []
+    order: list[str] = []
+    sa.event.listen(log.store.engine, "commit", lambda _connection: order.append("commit"))
+
+    async def ask() -> None:
+        inner = GroupCommit(log.store, [log.write, log.too_few], heard={log.write: lambda r: heard.append((r, *order))})
+        ones = [inner.submit(log.write, [f"x{n}"]) for n in range(3)]
+        with pytest.raises(RuntimeError):
+            await inner.submit(log.too_few, ["y"])
+        assert [await one for one in ones] == [["X0"], ["X1"], ["X2"]]
+        await inner.submit(log.write, ["z"])
+        await inner.close()
+
+    asyncio.run(ask())
+    assert heard[-1] == (["Z"], *order)
+    assert sorted(text for texts, *_ in heard for text in texts) == ["X0", "X1", "X2", "Z"]
+
+
+def test_the_loop_serves_others_while_a_transaction_waits_for_the_database(
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]]
+) -> None:
+    async def answered() -> str:
+        return "served"
+
+    first = held()
+    assert asyncio.run_coroutine_threadsafe(answered(), writer.loop).result(WAIT) == "served"
+    assert not first.done()
+    log.gate.set()
+    assert first.result(WAIT) == ["FIRST"]
 
 
 @pytest.mark.postgres
@@ -272,14 +414,14 @@ def test_a_transaction_that_only_lost_a_race_is_tried_again(new_database: Callab
         tried.append(1)
         ledger.audit.append(AuditEntry(1, "a", "b", texts[0], ""))
         if len(tried) < 3:
-            ledger.audit._connection.exec_driver_sql("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$")
+            ledger._connection.exec_driver_sql("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40P01'; END $$")
         return list(texts)
 
-    writer = GroupCommit(store, [unlucky])
+    writer = Looped(store, [unlucky])
     try:
         assert writer.submit(unlucky, ["a"]).result(WAIT) == ["a"]
     finally:
-        writer.close()
+        writer.end()
     with store.reading() as ledger:
         assert len(ledger.audit.latest()) == 1
     store.close()

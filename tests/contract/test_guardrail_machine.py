@@ -36,7 +36,7 @@ from tests.contract.documents_at_random import (
     rarely,
 )
 
-from optimizer.deployment import Deployment, Settings
+from optimizer.deployment import Deployment
 from optimizer.domain.instants import DAY, HOUR, MINUTE
 from optimizer.errors import Contended, DocumentError, OptimizerError
 from optimizer.policy.draw import recipient_key, unit_hash
@@ -45,6 +45,7 @@ from optimizer.services.deciding import DecisionRequest, decide
 from optimizer.services.explaining import explain
 from optimizer.services.live import Live
 from optimizer.services.profiles import put_profile
+from optimizer.settings import Settings
 from optimizer.storage.commitments import Commitments
 from optimizer.storage.meters import Meters
 from optimizer.storage.recipients import Profile
@@ -580,11 +581,13 @@ def read_once(monkeypatch: Any) -> None:
         monkeypatch.setattr(f"optimizer.services.{module}.read_workspace", workspace)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("read_once")
 def test_whatever_happens_no_guardrail_gives_way(make_house: Any) -> None:
     run(staticmethod(make_house), lambda folder: f"sqlite:///{folder}/ledger.db", n_examples=24, n_steps=30)
 
 
+@pytest.mark.slow
 @pytest.mark.postgres
 @pytest.mark.usefixtures("read_once")
 def test_nor_does_one_on_postgresql(make_house: Any, new_database: Callable[[str], str]) -> None:
@@ -702,19 +705,24 @@ def test_a_contact_that_another_worker_makes_in_between_is_never_overlooked(
     url = new_database("postgresql")
     house, other = make_house(deploy(url)), make_house(deploy(url))
     house.apply(documents("contact_policy: [{at_most: 1, per: P7D}]"))
-    look_up = Commitments.contacts
+    look_up = Commitments.later_contacts
     interrupted = iter([True])
 
-    def contacts(self: Any, keys: Any, since: int) -> Any:
-        found = look_up(self, keys, since)
-        if next(interrupted, False):
-            with other.deployment.store.writing() as ledger:
-                (answer,) = decide(ledger, other.deployment.live, [house.request("ann", "r2", "sale")], house.now)
-            assert not isinstance(answer, OptimizerError)
-            assert answer.variant is not None
-        return found
+    def later_contacts(self: Any, keys: Any, since: int) -> Any:
+        later = look_up(self, keys, since)
 
-    monkeypatch.setattr(Commitments, "contacts", contacts)
+        def contacts() -> Any:
+            found = later()
+            if next(interrupted, False):
+                with other.deployment.store.writing() as ledger:
+                    (answer,) = decide(ledger, other.deployment.live, [house.request("ann", "r2", "sale")], house.now)
+                assert not isinstance(answer, OptimizerError)
+                assert answer.variant is not None
+            return found
+
+        return contacts
+
+    monkeypatch.setattr(Commitments, "later_contacts", later_contacts)
     request = house.request("ann", "r1", "sale")
     with pytest.raises(Contended), house.deployment.store.writing() as ledger:
         decide(ledger, house.deployment.live, [request], house.now)
@@ -729,18 +737,23 @@ def test_money_that_another_worker_spends_in_between_is_never_spent_twice(
     house, other = make_house(deploy(url)), make_house(deploy(url))
     house.apply(documents('budget: {total: "0.20 USD"}'))
     dear(house, "ann")
-    look_up = Meters.of
+    look_up = Meters.later_of
     interrupted = iter([True])
 
-    def of(self: Any, keys: Any) -> Any:
-        found = look_up(self, keys)
-        if next(interrupted, False):
-            with other.deployment.store.writing() as ledger:
-                asked = house.request("bea", "r1", "sale", excluded=("free",))
-                decide(ledger, other.deployment.live, [asked], house.now)
-        return found
+    def later_of(self: Any, keys: Any) -> Any:
+        later = look_up(self, keys)
 
-    monkeypatch.setattr(Meters, "of", of)
+        def of() -> Any:
+            found = later()
+            if next(interrupted, False):
+                with other.deployment.store.writing() as ledger:
+                    asked = house.request("bea", "r1", "sale", excluded=("free",))
+                    decide(ledger, other.deployment.live, [asked], house.now)
+            return found
+
+        return of
+
+    monkeypatch.setattr(Meters, "later_of", later_of)
     request = house.request("cat", "r1", "sale", excluded=("free",))
     with pytest.raises(Contended), house.deployment.store.writing() as ledger:
         decide(ledger, house.deployment.live, [request], house.now)

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -20,7 +21,7 @@ from hypothesis.stateful import (
 )
 from pydantic import SecretStr
 
-from optimizer.deployment import Deployment, Settings
+from optimizer.deployment import Deployment
 from optimizer.domain.decision import Decision
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.domain.outcome import Outcome
@@ -28,6 +29,7 @@ from optimizer.domain.reasons import Group, Reason
 from optimizer.domain.statistics import Tally
 from optimizer.engine.assessment import RewardRule, assess, contributions
 from optimizer.engine.machines import MachineRule
+from optimizer.settings import Settings
 
 KINDS = st.sampled_from(
     ["purchase", "purchase", "clicked", "opened", "delivered", "exposed", "withdrawn", "bounced", "refund"]
@@ -193,6 +195,7 @@ def machine_class(  # noqa: C901 - a machine is a class of many small rules
     return Ledger
 
 
+@pytest.mark.slow
 def test_whatever_happens_the_statistics_are_the_fold_and_every_decision_recomputes(
     files: dict[str, str], make_house: Any
 ) -> None:

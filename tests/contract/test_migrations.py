@@ -9,19 +9,37 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlmodel import SQLModel
 
 from optimizer.engine.beliefs import posterior_from
 from optimizer.errors import ConfigurationError
 from optimizer.policy.beta_bernoulli import BetaPosterior
-from optimizer.storage.store import Store
+from optimizer.storage.store import MIGRATIONS, Store
 
 MIGRATE = "import sys; from optimizer.storage.store import Store; s = Store(sys.argv[1]); s.migrate(); s.close()"
+
+
+def back_to(store: Store, revision: str) -> None:
+    """Make the database what an earlier release had."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with store.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+
+
+@pytest.fixture
+def database_url(database: str, new_database: Callable[..., str]) -> str:
+    """URL of an empty database."""
+    return new_database(database, empty=True)
 
 
 def test_migrating_twice_changes_nothing(store: Store, rows: Callable[[Store], dict[str, int]]) -> None:
@@ -67,6 +85,7 @@ def test_threads_may_migrate_a_new_database_at_once(database_url: str) -> None:
     assert not failures
 
 
+@pytest.mark.slow
 def test_processes_may_migrate_a_new_database_at_once(database_url: str) -> None:
     started = [
         subprocess.Popen([sys.executable, "-c", MIGRATE, database_url], stderr=subprocess.PIPE, text=True)
@@ -148,11 +167,10 @@ def test_snapshots_of_the_first_release_believe_what_they_did(store: Store) -> N
         "costs": [[0.0] * 3] * 2,
         "pace": None,
     }
+    back_to(store, "0004")
     with store.engine.begin() as connection:
         row = {"campaign_id": "c", "number": 1, "created_at": 5, "body": json.dumps(old).encode()}
         connection.execute(sa.insert(SQLModel.metadata.tables["snapshots"]), row)
-        connection.execute(sa.text("DROP INDEX ix_decisions_newest"))
-        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0004'"))
     store.migrate()
     with store.reading() as ledger:
         snapshot = ledger.snapshots.get("c:1")
@@ -161,3 +179,61 @@ def test_snapshots_of_the_first_release_believe_what_they_did(store: Store) -> N
     assert isinstance(posterior, BetaPosterior)
     assert (posterior.alpha.tolist(), posterior.beta.tolist(), posterior.penalty) == (old["alpha"], old["beta"], 25.0)
     assert (snapshot.floor, snapshot.cap, snapshot.trials.tolist()) == (0.02, 0.9, old["trials"])
+
+
+@pytest.mark.parametrize("n", [0, 3, 2_500])
+def test_commitments_keep_everything_when_their_table_is_written_anew_and_when_it_is_written_back(
+    store: Store, n: int
+) -> None:
+    columns = "decision_id, campaign_id, recipient_key, channel, at, ordinal, most, settled, open, closes_at, withdrawn"
+    marks = ", ".join(f":{name}" for name in columns.split(", "))
+    rows = [
+        {
+            "decision_id": f"{i * 7919 % 10_007:032x}",
+            "campaign_id": "winback" if i % 3 else 'it\'s \\ "other"',
+            "recipient_key": f"k{i // 2}",
+            "channel": "email\t\U0001f98a",
+            "at": 2**62 + i // 50,
+            "ordinal": i % 2 + 1 if i % 5 else None,
+            "most": 2**40 + i,
+            "settled": i,
+            "open": i % 4 == 0,
+            "closes_at": 2**62 + i,
+            "withdrawn": i % 9 == 0,
+        }
+        for i in range(n)
+    ]
+    back_to(store, "0006")
+    with store.engine.begin() as connection:
+        if rows:
+            connection.execute(sa.text(f"INSERT INTO commitments ({columns}) VALUES ({marks})"), rows)
+
+    def stored() -> list[dict[str, Any]]:
+        with store.engine.connect() as connection:
+            found = connection.execute(sa.text(f"SELECT {columns} FROM commitments")).mappings()
+            return sorted((dict(row) for row in found), key=lambda row: row["decision_id"])
+
+    expected = sorted(rows, key=lambda row: row["decision_id"])
+    assert stored() == expected
+    before = described(store)
+    store.migrate()
+    assert stored() == expected
+    with store.reading() as ledger:
+        assert sum(1 for _ in ledger.commitments.stream()) == n
+        assert len(ledger.commitments.matured(2**63 - 1, n + 1, lock=False)) == sum(row["open"] for row in rows)
+    back_to(store, "0006")
+    assert stored() == expected
+    assert described(store) == before
+
+
+def described(store: Store) -> dict[str, Any]:
+    """Columns, keys and indexes of the tables that migration 0007 writes anew."""
+    found = sa.inspect(store.engine)
+    return {
+        name: (
+            sorted((column["name"], str(column["type"]), column["nullable"]) for column in found.get_columns(name)),
+            found.get_pk_constraint(name)["constrained_columns"],
+            sorted((index["name"], index["column_names"], bool(index["unique"])) for index in found.get_indexes(name)),
+        )
+        for name in ("commitments", "decisions")
+    }

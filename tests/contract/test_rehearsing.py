@@ -23,7 +23,7 @@ from optimizer.engine.supplies import Supplies, meters_of
 from optimizer.engine.tactic import Tactic
 from optimizer.guardrails.groups import GROUPS
 from optimizer.policy.draw import recipient_key
-from optimizer.services.committing import release_matured
+from optimizer.services.committing import later_supplies
 from optimizer.services.deciding import Answer, DecisionRequest
 from optimizer.services.proving import Chances, chances
 from optimizer.services.recording import OutcomeReport
@@ -103,7 +103,7 @@ class Double:
         self.house.now = now
         deployment = self.house.deployment
         with deployment.store.writing(alone=True) as ledger:
-            release_matured(ledger, rehearsal.tactic.zone, now)
+            later_supplies(ledger, [rehearsal.tactic], [], now)()  # releases what has matured
         snapshot = self.house.learn(CAMPAIGN)
         with deployment.store.reading() as ledger:
             assert ledger.controls.all()[CAMPAIGN] == rehearsal.controls

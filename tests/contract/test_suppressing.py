@@ -56,26 +56,26 @@ def test_the_list_says_since_when_and_who(house: Any) -> None:
     assert (entry.channel, entry.at, entry.source) == ("email", house.now, "by ann")
 
 
-def test_the_trail_names_people_by_their_key_only(house: Any) -> None:
+def test_the_trail_names_nobody_who_may_be_erased_one_day(house: Any) -> None:
     wish(house, "suppress", "bob@example.com", channel="email")
     wish(house, "unsuppress", "bob@example.com", channel="email")
     key = recipient_key(house.deployment.live.secret, "bob@example.com")
     put, taken = entries(house)
     assert (put.action, put.subject, put.note, put.after) == (
         "suppress",
-        f"recipient {key}",
+        "1 recipient",
         "asked us",
-        f"email: {key}",
+        "email",
     )
-    assert (taken.action, taken.subject, taken.before) == ("unsuppress", f"recipient {key}", f"email: {key}")
-    assert "bob" not in repr(entries(house))
+    assert (taken.action, taken.subject, taken.before) == ("unsuppress", "1 recipient", "email")
+    assert not any(text in repr(entries(house)) for text in ("bob", key))
 
 
 def test_a_long_list_is_one_entry_that_names_nobody(house: Any) -> None:
     people = [f"p{n}" for n in range(1_200)]
     assert wish(house, "suppress", *people, "p1").changed == 1_200
     (entry,) = entries(house)
-    assert entry.subject == "1200 recipients"
+    assert entry.subject == "1,200 recipients"
     assert len(entry.after) < 200
     assert house.counts()["suppressions"] == 1_200
 
@@ -89,10 +89,10 @@ def test_asking_again_changes_nothing_and_leaves_no_entry(house: Any) -> None:
     assert len(entries(house)) == 2
 
 
-def test_only_those_who_are_new_to_the_list_are_counted_and_named(house: Any) -> None:
+def test_only_those_who_are_new_to_the_list_are_counted(house: Any) -> None:
     wish(house, "suppress", "bob")
     assert wish(house, "suppress", "bob", "cyd") == Suppressed(1, 1, EVERYWHERE)
-    assert entries(house)[-1].subject == f"recipient {recipient_key(house.deployment.live.secret, 'cyd')}"
+    assert entries(house)[-1].subject == "1 recipient"
 
 
 def test_one_channel_and_every_channel_are_kept_apart(house: Any) -> None:

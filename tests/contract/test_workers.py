@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
@@ -21,7 +22,8 @@ from optimizer.storage.store import Ledger
 APPLY = """
 import sys
 from pathlib import Path
-from optimizer.deployment import Deployment, load_workspace, now, read_settings
+from optimizer.deployment import Deployment, load_workspace, now
+from optimizer.settings import read_settings
 from optimizer.services.applying import apply_workspace
 deployment = Deployment(Path(sys.argv[1]), read_settings())
 with deployment.store.writing(alone=True) as ledger:
@@ -51,18 +53,19 @@ def together(*works: Callable[[], None]) -> None:
     assert not failures
 
 
-def test_one_request_from_many_threads_through_group_commit_is_one_decision(house: Any) -> None:
+def test_one_request_asked_many_times_at_once_through_group_commit_is_one_decision(house: Any) -> None:
     def handler(ledger: Any, requests: Any) -> Any:
         from optimizer.services.deciding import decide
 
         return decide(ledger, house.deployment.live, requests, house.now)
 
-    writer = GroupCommit(house.deployment.store, [handler])
-    answers: list[Any] = []
-    try:
-        together(*[lambda: answers.extend(writer.submit(handler, [house.request("ann")]).result(20))] * 32)
-    finally:
-        writer.close()
+    async def ask() -> list[Any]:
+        writer = GroupCommit(house.deployment.store, [handler])
+        answers = await asyncio.gather(*[writer.submit(handler, [house.request("ann")]) for _ in range(32)])
+        await writer.close()
+        return [answer for (answer,) in answers]
+
+    answers = asyncio.run(ask())
     assert len(answers) == 32
     assert all(answer == answers[0] for answer in answers)
     assert house.counts()["decisions"] == 1

@@ -153,9 +153,9 @@ def test_every_word_a_guardrail_can_be_set_to_is_in_the_guide(word: str) -> None
 
 def test_every_command_in_the_guide_exists_and_every_one_that_steers_is_in_it() -> None:
     known = set(get_command(commands).commands)  # type: ignore[attr-defined]
-    used = set(re.findall(r"\boptimizer ([a-z]+)\b", GUIDE))
+    used = set(re.findall(r"\boptimizer ([a-z]+(?:-[a-z]+)*)\b", GUIDE))
     assert used <= known
-    steering = {"pause", "resume", "stop", "pin", "unpin", "advance", "release", "acknowledge", "review"}
+    steering = {"pause", "resume", "stop", "pin", "unpin", "advance", "release", "roll-back", "acknowledge", "review"}
     assert steering | {"plan", "apply", "approve", "audit", "suppress", "unsuppress"} <= used
 
 

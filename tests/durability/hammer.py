@@ -7,23 +7,24 @@ whatever it asks and whatever it is told, the moment it happens.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
 
-from optimizer.deployment import Deployment, read_settings
+from optimizer.deployment import Deployment
 from optimizer.domain.instants import DAY
 from optimizer.errors import OptimizerError
 from optimizer.services import group_commit
 from optimizer.services.deciding import Answer, DecisionRequest, decide
-from optimizer.services.group_commit import GroupCommit
+from optimizer.services.group_commit import GroupCommit, Handler
 from optimizer.services.recording import OutcomeReport, record_outcomes
+from optimizer.settings import read_settings
 from optimizer.storage.store import Ledger, is_transient
 
 CAMPAIGN = "hammered"
@@ -63,7 +64,12 @@ class Hammer:
             self.say(lost=str(error))
         return transient
 
-    def client(self, writer: GroupCommit, rng: Random, seconds: float) -> None:
+    async def go_on(self, number: int, seconds: float) -> None:
+        writer = GroupCommit(self.deployment.store, [self.record, self.decide])
+        await asyncio.gather(*[self.client(writer, Random(f"{number}-{n}"), seconds) for n in range(CLIENTS)])
+        await writer.close()
+
+    async def client(self, writer: GroupCommit, rng: Random, seconds: float) -> None:
         while time.monotonic_ns() - self.began < seconds * 1e9:
             slot = (self.now() - self.start) * SLOTS_A_DAY // DAY
             recipients = rng.sample(range(RECIPIENTS), rng.choice([1, 1, 2, 6]))
@@ -73,7 +79,7 @@ class Hammer:
             asked = time.monotonic_ns()
             for request in requests:
                 self.say(asked=asked, recipient=request.recipient, request=request.request_id)
-            for request, answer in zip(requests, self.result(writer.submit(self.decide, requests)), strict=True):
+            for request, answer in zip(requests, await self.results(writer, self.decide, requests), strict=True):
                 self.say(
                     recipient=request.recipient,
                     request=request.request_id,
@@ -82,21 +88,21 @@ class Hammer:
                     propensity=answer.decision.propensity,
                     at=answer.decision.decided_at,
                 )
-                self.tell(writer, rng, request.recipient, answer)
+                await self.tell(writer, rng, request.recipient, answer)
 
-    def tell(self, writer: GroupCommit, rng: Random, recipient: str, answer: Answer) -> None:
+    async def tell(self, writer: GroupCommit, rng: Random, recipient: str, answer: Answer) -> None:
         if answer.variant is None:
             return
         id_ = answer.decision.decision_id
         kinds = [kind for kind, chance in CHANCES.items() if rng.random() < chance]
         reports = [OutcomeReport(f"{kind}-{id_}", kind, self.now(), decision_id=id_) for kind in kinds]
         if reports:
-            self.result(writer.submit(self.record, reports * rng.choice([1, 1, 2])))
+            await self.results(writer, self.record, reports * rng.choice([1, 1, 2]))
             if "unsubscribed" in kinds:
                 self.say(unsubscribed=recipient, told=time.monotonic_ns())
 
-    def result(self, future: Future[list[Any]]) -> list[Any]:
-        results = future.result(60)
+    async def results(self, writer: GroupCommit, handler: Handler, items: Sequence[Any]) -> list[Any]:
+        results = await asyncio.wait_for(writer.submit(handler, items), 60)
         for result in results:
             if isinstance(result, OptimizerError):
                 raise result
@@ -109,12 +115,7 @@ def main(folder: Path, number: int, seconds: float, start: int) -> None:
         group_commit.is_transient = hammer.lost  # type: ignore[assignment]
         print("ready", flush=True)
         hammer.began = int(sys.stdin.readline())
-        writer = GroupCommit(hammer.deployment.store, [hammer.record, hammer.decide])
-        with ThreadPoolExecutor(CLIENTS) as clients:
-            futures = [clients.submit(hammer.client, writer, Random(f"{number}-{n}"), seconds) for n in range(CLIENTS)]
-            for future in futures:
-                future.result()
-        writer.close()
+        asyncio.run(hammer.go_on(number, seconds))
         hammer.deployment.close()
 
 

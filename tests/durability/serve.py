@@ -6,7 +6,8 @@ from pathlib import Path
 
 import uvicorn
 
-from optimizer.deployment import Deployment, read_settings
+from optimizer.deployment import Deployment
+from optimizer.settings import read_settings
 from optimizer.web.app import create_app
 
 

@@ -264,6 +264,7 @@ def used_up(house: Any) -> list[Answer]:
     pytest.fail("the budget never ran out")
 
 
+@pytest.mark.slow
 def test_no_limit_gives_way_to_four_processes_and_the_whole_budget_can_be_used(
     make_house: Any, deployment: Deployment, database: str, hammers: Callable[[int, int], subprocess.Popen[str]]
 ) -> None:

@@ -11,6 +11,7 @@ from threading import Event, Lock, Thread
 from typing import Any
 
 import httpx
+import pytest
 
 from optimizer.services.keys import Scope
 
@@ -117,6 +118,7 @@ def everything_is_there(told: Acknowledged, house: Any, url: str, key: str) -> N
             assert client.get(f"/v1/decisions/{decision['decision_id']}").json()["decision"] == decision
 
 
+@pytest.mark.slow
 def test_a_server_that_is_killed_under_load_has_lost_nothing_it_acknowledged(house: Any, server_process: Any) -> None:
     key = house.deployment.create_key("load", list(Scope))
     house.decide(*[house.request(f"seed-{n}", "seed") for n in range(SEEDED)])
@@ -128,6 +130,7 @@ def test_a_server_that_is_killed_under_load_has_lost_nothing_it_acknowledged(hou
     assert server_process.signal(signal.SIGTERM) in {0, -signal.SIGTERM}
 
 
+@pytest.mark.slow
 def test_a_server_that_is_told_to_stop_answers_what_it_accepted(house: Any, server_process: Any) -> None:
     key = house.deployment.create_key("load", list(Scope))
     house.decide(*[house.request(f"seed-{n}", "seed") for n in range(SEEDED)])

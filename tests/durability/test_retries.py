@@ -9,6 +9,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import httpx
+import pytest
 
 CLIENTS = 50
 
@@ -33,6 +34,7 @@ def all_at_once(service: Any, call: Callable[[httpx.Client], httpx.Response]) ->
     return answers
 
 
+@pytest.mark.slow
 def test_fifty_clients_with_one_request_id_get_one_identical_decision(service: Any) -> None:
     body = {"campaign": "winback", "recipient": "ann", "request_id": "same"}
     answers = all_at_once(service, lambda client: client.post("/v1/decisions", json=body))
@@ -42,6 +44,7 @@ def test_fifty_clients_with_one_request_id_get_one_identical_decision(service: A
     assert service.house().verify().clean
 
 
+@pytest.mark.slow
 def test_fifty_clients_with_one_batch_get_identical_answers(service: Any) -> None:
     body = {"campaign": "winback", "request_id": "blast", "recipients": [{"recipient": f"p{n}"} for n in range(20)]}
     answers = all_at_once(service, lambda client: client.post("/v1/decisions/batch", json=body))
@@ -50,6 +53,7 @@ def test_fifty_clients_with_one_batch_get_identical_answers(service: Any) -> Non
     assert service.house().verify().clean
 
 
+@pytest.mark.slow
 def test_fifty_reports_of_one_outcome_count_once(service: Any) -> None:
     decision = service.client.post(
         "/v1/decisions", json={"campaign": "winback", "recipient": "ann", "request_id": "r"}
@@ -71,6 +75,7 @@ def test_fifty_reports_of_one_outcome_count_once(service: Any) -> None:
     assert service.house().verify().clean
 
 
+@pytest.mark.slow
 def test_fifty_exposures_of_one_decision_are_one(service: Any) -> None:
     decision = service.client.post(
         "/v1/decisions",

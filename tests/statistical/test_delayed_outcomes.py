@@ -1,13 +1,12 @@
 """The study of simulations/delayed_outcomes in short: fixed seeds, so a failure here is a bug, not bad luck."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.scripts import loaded_script
 
 STUDY = Path(__file__).parents[2] / "simulations" / "delayed_outcomes" / "run.py"
 REPLICATIONS = range(100, 108)
@@ -17,12 +16,7 @@ AFTER_A_WEEK = 1  # place among the days that are looked at
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("delayed_outcomes", STUDY)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["delayed_outcomes"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded_script(STUDY, "delayed_outcomes")
 
 
 def _found(study: ModuleType, file: str, policy: str, outcomes: str, replications: range = REPLICATIONS) -> list[Any]:

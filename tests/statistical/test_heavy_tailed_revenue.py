@@ -1,25 +1,18 @@
 """The study of heavy-tailed revenue with other seeds: one giant order, and what learning amounts earns."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.scripts import loaded_script
 
 RUN = Path(__file__).parents[2] / "simulations" / "heavy_tailed_revenue" / "run.py"
 
 
 @pytest.fixture(scope="module")
 def study() -> Any:
-    spec = importlib.util.spec_from_file_location("heavy_tailed_revenue", RUN)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return loaded_script(RUN, "heavy_tailed_revenue")
 
 
 @pytest.mark.slow

@@ -1,13 +1,12 @@
 """The studies of the hierarchical model in short: fixed seeds, so a failure here is a bug, not bad luck."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from tests.scripts import loaded_script
 
 SIMULATIONS = Path(__file__).parents[2] / "simulations"
 K = 3.0  # standard errors allowed
@@ -15,12 +14,7 @@ K = 3.0  # standard errors allowed
 
 def study(name: str, file: str = "run.py") -> ModuleType:
     module_name = f"{name}_{file.removesuffix('.py')}"
-    spec = importlib.util.spec_from_file_location(module_name, SIMULATIONS / name / file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[module_name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded_script(SIMULATIONS / name / file, module_name)
 
 
 def ratio(of: NDArray[np.float64], to: NDArray[np.float64]) -> tuple[float, float]:

@@ -1,6 +1,5 @@
 """The study of simulations/hillstrom_mail in short: choosing the mail by customer promises a gain that is not there."""
 
-import importlib.util
 import json
 import re
 from dataclasses import replace
@@ -9,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from tests.scripts import loaded_script
 
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.scenarios.documents import Replay
@@ -23,11 +23,7 @@ K = 3  # standard errors allowed
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("hillstrom_mail", STUDY / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module: ModuleType = loaded_script(STUDY / "run.py", "hillstrom_mail")
     module.SEEDS = range(1, 3)  # type: ignore[attr-defined]  # two ways to fold
     module.DRAWS = 50  # type: ignore[attr-defined]
     return module

@@ -1,6 +1,5 @@
 """The study of simulations/open_bandit: what one policy's log says of another, beside what is published and known."""
 
-import importlib.util
 import json
 from pathlib import Path
 from types import ModuleType
@@ -10,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from ruamel.yaml import YAML
+from tests.scripts import loaded_script
 from typer.testing import CliRunner
 
 from optimizer.cli.main import app
@@ -23,12 +23,7 @@ K = 2.5  # standard errors allowed: 1 in 80 by chance, and these rows are what t
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("open_bandit", STUDY / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded_script(STUDY / "run.py", "open_bandit")
 
 
 def test_the_published_ips_is_met_to_every_digit_and_dr_within_a_tenth_of_its_error(data_folder: Path) -> None:

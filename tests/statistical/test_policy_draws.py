@@ -1,12 +1,14 @@
 """Draws from fixed secrets and seeds: a failure here is a bug, not bad luck."""
 
 import numpy as np
+import pytest
 from scipy.stats import chisquare, kstest, pearsonr
 
 from optimizer.policy.allocation import allocation
 from optimizer.policy.beta_bernoulli import BetaPosterior
 from optimizer.policy.draw import decision_hash, draw, recipient_key, unit_hash
 
+pytestmark = pytest.mark.slow
 SECRET = b"a secret that these tests share."
 N = 100_000
 

@@ -1,7 +1,5 @@
 """The study of simulations/priced_budget in short: fixed seeds, so a failure here is a bug, not bad luck."""
 
-import importlib.util
-import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -9,6 +7,7 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from tests.scripts import loaded_script
 
 STUDY = Path(__file__).parents[2] / "simulations" / "priced_budget" / "run.py"
 SEEDS = range(100, 103)
@@ -16,12 +15,7 @@ SEEDS = range(100, 103)
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("priced_budget", STUDY)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["priced_budget"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded_script(STUDY, "priced_budget")
 
 
 @pytest.mark.slow

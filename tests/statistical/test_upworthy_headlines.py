@@ -1,26 +1,20 @@
 """The study of simulations/upworthy_headlines in short: fixed seeds, so a failure here is a bug, not bad luck."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.scripts import loaded_script
 
 STUDY = Path(__file__).parents[2] / "simulations" / "upworthy_headlines"
 N_TESTS = 1_000  # of which half are judged in the light of the other
 
 
 def loaded(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, STUDY / f"{name.removeprefix('upworthy_')}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded_script(STUDY / f"{name.removeprefix('upworthy_')}.py", name)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """The study of simulations/weekend_season in short: fixed seeds, so a failure here is a bug, not bad luck."""
 
-import importlib.util
-import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.scripts import loaded_script
 
 STUDY = Path(__file__).parents[2] / "simulations" / "weekend_season" / "run.py"
 REPLICATIONS = range(100, 116)
@@ -16,12 +15,7 @@ WORLDS = ("no-season", "same-season", "worse-at-weekends", "better-at-weekends")
 
 @pytest.fixture(scope="module")
 def study() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("weekend_season", STUDY)
-    assert spec is not None
-    assert spec.loader is not None
-    module = sys.modules["weekend_season"] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return loaded_script(STUDY, "weekend_season")
 
 
 def _found(study: ModuleType, policy: str, world: str) -> list[Any]:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from optimizer.deployment import STATE_FOLDER, Deployment, Settings, load_documents, read_settings
+from optimizer.deployment import STATE_FOLDER, Deployment, load_documents
 from optimizer.errors import ConfigurationError, DocumentError
+from optimizer.settings import Settings, read_settings
 
 SECRET = "0123456789abcdef0123456789abcdef"
 

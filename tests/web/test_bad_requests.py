@@ -224,6 +224,8 @@ BAD_OUTCOMES: list[tuple[dict[str, Any], list[str]]] = [
     (outcome(occurred_at=True), ["/occurred_at"]),
     (outcome(occurred_at=[]), ["/occurred_at"]),
     (outcome(occurred_at=1e300), ["/occurred_at"]),
+    (outcome(occurred_at=0), ["/occurred_at"]),
+    (outcome(occurred_at="1700000000"), ["/occurred_at"]),
     (outcome(value="a lot"), ["/value"]),
     (outcome(value="NaN"), ["/value"]),
     (outcome(value="Infinity"), ["/value"]),
@@ -428,7 +430,10 @@ def test_every_route_refuses_other_methods_with_a_problem_that_lists_the_allowed
             problem = is_problem(answer, 405, 422, 200) if answer.status_code != 200 else None
             if answer.status_code == 405:
                 assert problem is not None
-                assert answer.headers["allow"]
+                allowed = set(answer.headers["allow"].split(", "))
+                assert {name.upper() for name in methods} <= allowed, (method, path)
+                assert method not in allowed
+                assert problem["detail"].startswith(f"method: found {method}; allowed ")
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "BREW", "TRACE"])
@@ -453,3 +458,6 @@ def test_a_wrong_profile_names_the_place(unchanged: Any) -> None:
         problem = is_problem(unchanged.client.put("/v1/recipients/ann", json={"attributes": attributes}), 422)
         assert pointers(problem) == [f"/attributes/{next(iter(attributes))}"]
     is_problem(unchanged.client.put("/v1/recipients/ann", json={}), 422)
+    unkeepable = {"attributes": {}, "consent_texts": {"tcf": "a\0"}}
+    problem = is_problem(unchanged.client.put("/v1/recipients/ann", json=unkeepable), 422)
+    assert pointers(problem) == ["/consent_texts/tcf"]

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from optimizer.services import lease
 from optimizer.services.learning import learn_campaign
-from optimizer.web import desk
 
 PATIENCE_SECONDS = 30.0
 
@@ -31,7 +31,7 @@ def test_a_round_of_learning_that_fails_does_not_end_learning(
             raise ZeroDivisionError("on purpose")
         return learn_campaign(*arguments)
 
-    monkeypatch.setattr(desk, "learn_campaign", broken_once)
+    monkeypatch.setattr(lease, "learn_campaign", broken_once)
     quick = edited(files, "campaigns/winback.yaml", ("floor: 0.05", "floor: 0.05, refresh: PT1S"))
     with serve(deployment, quick) as service:
         began = time.monotonic()

@@ -58,22 +58,26 @@ def test_learning_over_http_changes_what_is_served(service: Any) -> None:
     assert service.house().verify().clean
 
 
-def test_a_ledger_that_cannot_be_written_is_503_with_retry_after_and_nothing_is_half_written(
+def test_a_ledger_that_cannot_be_written_sends_nothing_refuses_outcomes_and_nothing_is_half_written(
     service: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    outcome = {"event_id": "e", "decision_id": "d", "kind": "clicked", "occurred_at": "2026-09-21T12:00:00Z"}
     before = service.counts()
-    writing = Store.writing
 
     def refuse(_store: Store, **_: Any) -> Any:
         raise Unavailable("the ledger cannot take writes now", 3)
 
-    monkeypatch.setattr(Store, "writing", refuse)
-    answer = service.client.post("/v1/decisions", json={"campaign": "winback", "recipient": "ann"})
-    monkeypatch.setattr(Store, "writing", writing)
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "3"
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert service.counts() == before
+    with monkeypatch.context() as away:
+        for name in ("writing", "begin", "begin_if_free"):
+            away.setattr(Store, name, refuse)
+        decided = service.client.post("/v1/decisions", json={"campaign": "winback", "recipient": "ann"})
+        refused = service.client.post("/v1/outcomes", json=outcome)
+    assert (decided.status_code, decided.headers["retry-after"]) == (200, "3")
+    assert decided.json()["reason"] == "ledger_unavailable"
+    assert decided.json()["decision_id"] is decided.json()["variant"] is None
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "3")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert {**service.counts(), "leases": 0} == {**before, "leases": 0}
     assert service.client.post("/v1/decisions", json={"campaign": "winback", "recipient": "ann"}).status_code == 200
 
 

@@ -27,7 +27,11 @@ STYLES: dict[str, Callable[[str], dict[str, str]]] = {
 
 # Every route that needs a key: method, path, body, scopes that open it.
 WHY = {"note": "because"}
+# Where a provider's signature is the credential; what is unsigned is refused there, see `test_webhooks`.
+PROVIDERS = ("sendgrid", "ses", "mailgun", "postmark", "resend", "standard")
+SIGNED = {("POST", f"/v1/webhooks/{name}") for name in PROVIDERS}
 ROUTES: list[tuple[str, str, Any, set[Scope]]] = [
+    ("GET", "/metrics", None, {Scope.ANALYSE}),
     ("POST", "/v1/decisions", DECISION, {Scope.DECIDE}),
     ("POST", "/v1/decisions/batch", {"campaign": "winback", "recipients": [{"recipient": "a"}]}, {Scope.DECIDE}),
     ("POST", "/v1/decisions/rank", DECISION, {Scope.DECIDE}),
@@ -35,14 +39,37 @@ ROUTES: list[tuple[str, str, Any, set[Scope]]] = [
     ("POST", "/v1/decisions/nobody/expose", None, {Scope.DECIDE, Scope.REPORT_OUTCOMES}),
     ("GET", "/v1/decisions/nobody", None, {Scope.DECIDE, Scope.ANALYSE}),
     ("GET", "/v1/decisions/nobody/explain", None, {Scope.ANALYSE}),
+    ("GET", "/v1/decide/winback?recipient=keys", None, {Scope.DECIDE}),
     ("POST", "/v1/outcomes", {"outcomes": [{}]}, {Scope.REPORT_OUTCOMES}),
+    ("POST", "/v1/events", [{"specversion": "1.0"}], {Scope.REPORT_OUTCOMES}),
+    ("POST", "/v1/batch", {"batch": []}, {Scope.REPORT_OUTCOMES}),
+    ("POST", "/v1/track", {"event": "none"}, {Scope.REPORT_OUTCOMES}),
+    ("POST", "/v1/identify", {"userId": "keys"}, {Scope.REPORT_OUTCOMES}),
+    ("POST", "/v1/page", {}, {Scope.REPORT_OUTCOMES}),
+    ("POST", "/v1/screen", {}, {Scope.REPORT_OUTCOMES}),
+    ("POST", "/v1/group", {}, {Scope.REPORT_OUTCOMES}),
+    ("POST", "/v1/alias", {}, {Scope.REPORT_OUTCOMES}),
     ("PUT", "/v1/recipients/keys", {"attributes": {}}, {Scope.REPORT_OUTCOMES, Scope.MANAGE}),
     ("GET", "/v1/recipients/keys", None, {Scope.MANAGE, Scope.ANALYSE}),
+    ("GET", "/v1/recipients/keys/export", None, {Scope.MANAGE}),
+    ("DELETE", "/v1/recipients/keys", None, {Scope.MANAGE}),
+    ("POST", "/ofrep/v1/evaluate/flags", {"context": {"targetingKey": "keys"}}, {Scope.DECIDE}),
+    ("POST", "/ofrep/v1/evaluate/flags/winback", {"context": {"targetingKey": "keys"}}, {Scope.DECIDE}),
     ("GET", "/v1/campaigns", None, {Scope.ANALYSE, Scope.MANAGE}),
     ("GET", "/v1/campaigns/winback", None, {Scope.ANALYSE, Scope.MANAGE}),
     ("GET", "/v1/campaigns/winback/allocation", None, {Scope.ANALYSE, Scope.MANAGE}),
     ("GET", "/v1/campaigns/winback/report", None, {Scope.ANALYSE, Scope.MANAGE}),
+    ("GET", "/v1/campaigns/winback/measurement", None, {Scope.ANALYSE, Scope.MANAGE}),
+    ("GET", "/v1/measurement", None, {Scope.ANALYSE, Scope.MANAGE}),
+    ("GET", "/v1/campaigns/winback/forecast", None, {Scope.ANALYSE, Scope.MANAGE}),
     ("POST", "/v1/campaigns/winback/learn", None, {Scope.MANAGE}),
+    ("GET", "/v1/export/campaigns", None, {Scope.ANALYSE}),
+    ("GET", "/v1/export/allocation/winback", None, {Scope.ANALYSE}),
+    ("GET", "/v1/export/variants/winback", None, {Scope.ANALYSE}),
+    ("GET", "/v1/export/groups/winback", None, {Scope.ANALYSE}),
+    ("GET", "/v1/export/decisions", None, {Scope.ANALYSE}),
+    ("GET", "/v1/export/outcomes", None, {Scope.ANALYSE}),
+    ("GET", "/v1/export/trials/winback", None, {Scope.ANALYSE}),
     ("GET", "/v1/campaigns/winback/controls", None, {Scope.ANALYSE, Scope.MANAGE}),
     ("POST", "/v1/campaigns/winback/pause", WHY, {Scope.MANAGE}),
     ("POST", "/v1/campaigns/winback/stop", WHY, {Scope.MANAGE}),
@@ -53,9 +80,23 @@ ROUTES: list[tuple[str, str, Any, set[Scope]]] = [
     ("POST", "/v1/campaigns/winback/acknowledge", WHY, {Scope.MANAGE}),
     ("POST", "/v1/campaigns/winback/review", WHY, {Scope.MANAGE}),
     ("POST", "/v1/campaigns/winback/advance", WHY, {Scope.MANAGE}),
+    ("POST", "/v1/campaigns/winback/roll-back", WHY, {Scope.MANAGE}),
+    ("GET", "/v1/proposals", None, {Scope.ANALYSE, Scope.MANAGE}),
+    ("GET", "/v1/proposals/1", None, {Scope.ANALYSE, Scope.MANAGE}),
+    ("POST", "/v1/proposals/1/accept", WHY, {Scope.MANAGE}),
+    ("POST", "/v1/proposals/1/reject", WHY, {Scope.MANAGE}),
+    ("GET", "/v1/bundle/winback", None, {Scope.EVALUATE_LOCALLY}),
+    (
+        "POST",
+        "/v1/decisions/upload",
+        {"campaign": "winback", "bundle": 1, "decisions": [{}]},
+        {Scope.EVALUATE_LOCALLY},
+    ),
     ("GET", "/v1/audit", None, {Scope.ANALYSE, Scope.MANAGE}),
     ("GET", "/v1/quarantine", None, {Scope.MANAGE}),
     ("POST", "/v1/quarantine/retry", {"all": True}, {Scope.MANAGE}),
+    ("GET", "/v1/notices", None, {Scope.MANAGE}),
+    ("POST", "/v1/notices/retry", {"all": True}, {Scope.MANAGE}),
     ("GET", "/v1/suppressions/keys", None, {Scope.ANALYSE, Scope.MANAGE}),
     ("PUT", "/v1/suppressions/keys", WHY, {Scope.MANAGE}),
     ("DELETE", "/v1/suppressions/keys", WHY, {Scope.MANAGE}),
@@ -125,13 +166,17 @@ def test_every_route_of_the_api_is_in_the_list_above(site: Any) -> None:
     described = {
         (
             method.upper(),
-            path.replace("{decision_id}", "nobody").replace("{recipient}", "keys").replace("{campaign_id}", "winback"),
+            path.replace("{decision_id}", "nobody")
+            .replace("{recipient}", "keys")
+            .replace("{key}", "winback")
+            .replace("{number}", "1")
+            .replace("{campaign_id}", "winback"),
         )
         for path, methods in document["paths"].items()
         for method in methods
-        if path.startswith("/v1/")
+        if path.startswith(("/v1/", "/ofrep/")) or path == "/metrics"
     }
-    assert described == {(method, path) for method, path, _, _ in ROUTES}
+    assert described == {(method, path.partition("?")[0]) for method, path, _, _ in ROUTES} | SIGNED
 
 
 def test_a_key_made_while_the_server_runs_works_at_once(site: Any) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from optimizer.services.auditing import LONGEST_NOTE
+
 METHODS = {"get", "put", "post", "delete", "patch"}
 
 
@@ -47,7 +49,10 @@ def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
 def test_every_error_of_every_route_is_described_as_a_problem(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         if path.startswith("/v1/"):
-            assert operation["responses"].keys() >= {"400", "401", "403", "404", "413", "422", "503"}, (path, method)
+            assert operation["responses"].keys() >= {"400", "401", "403", "404", "413", "422", "429", "503"}, (
+                path,
+                method,
+            )
         for status, response in operation["responses"].items():
             if status.startswith(("4", "5")):
                 assert list(response["content"]) == ["application/problem+json"], (path, method, status)
@@ -60,13 +65,21 @@ def test_every_error_of_every_route_is_described_as_a_problem(document: dict[str
 def test_every_route_says_what_it_does_and_what_it_answers(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         assert operation.get("description"), (path, method)
+        if path == "/metrics":
+            assert list(operation["responses"]["200"]["content"]) == ["text/plain"]
+            continue
+        if path.startswith("/v1/export/"):
+            formats = {"application/x-ndjson", "application/vnd.apache.parquet"}
+            assert set(operation["responses"]["200"]["content"]) == formats
+            continue
         schema = resolved(document, operation["responses"]["200"]["content"]["application/json"]["schema"])
         assert schema.get("properties"), (path, method)
 
 
 def test_every_route_of_the_api_needs_a_key_and_says_so(document: dict[str, Any]) -> None:
-    for path, method, operation in operations(document):
-        assert bool(operation.get("security")) == path.startswith("/v1/"), (path, method)
+    for path, _method, operation in operations(document):
+        needed = path.startswith(("/v1/", "/ofrep/")) and not path.startswith("/v1/webhooks/")  # those are signed
+        assert bool(operation.get("security")) == (needed or path == "/metrics"), path
 
 
 def test_requests_decisions_outcomes_and_problems_have_examples(document: dict[str, Any]) -> None:
@@ -89,3 +102,17 @@ def test_the_document_and_its_page_are_served(site: Any) -> None:
     with site.calling() as anyone:
         assert anyone.get("/openapi.json").headers["content-type"] == "application/json"
         assert anyone.get("/docs").status_code in {200, 404}
+
+
+def test_every_field_has_a_description(document: dict[str, Any]) -> None:
+    bare = [
+        f"{name}.{field}"
+        for name, schema in document["components"]["schemas"].items()
+        for field, of in schema.get("properties", {}).items()
+        if not of.get("description")
+    ]
+    assert not bare
+
+
+def test_requests_say_what_their_notes_may_be(document: dict[str, Any]) -> None:
+    assert document["components"]["schemas"]["SteeringIn"]["properties"]["note"]["maxLength"] == LONGEST_NOTE

@@ -212,8 +212,11 @@ def test_a_profile_is_stored_shown_and_used(site: Any) -> None:
     assert stored.status_code == 200, stored.text
     answers.ProfileOut.model_validate(stored.json())
     shown = site.client.get("/v1/recipients/ann@example.com")
-    kept = {"attributes": {"days": 365}, "consent": {}, "time_zone": None}
-    assert shown.json() == {"recipient": "ann@example.com"} | kept
+    kept = {"attributes": {"days": 365}, "consent": {}, "consent_texts": {}, "time_zone": None}
+    found = shown.json()
+    (said,) = found.pop("sources")["days"]
+    assert found == {"recipient": "ann@example.com"} | kept
+    assert (said["source"], said["value"], said["used"]) == ("api", 365, True)
     body = {"campaign": "winback", "recipient": "ann@example.com"}
     assert site.client.post("/v1/decisions", json=body).json()["segment"] == "lapsed"
 
@@ -258,8 +261,8 @@ def test_an_explanation_recomputes_the_decision(site: Any) -> None:
 
 def test_health_needs_no_key(site: Any) -> None:
     with site.calling() as anyone:
-        for path in ("/livez", "/readyz"):
-            assert anyone.get(path).json() == {"status": "ok"}
+        assert anyone.get("/livez").json() == {"status": "ok"}
+        assert anyone.get("/readyz").json() == {"status": "ok", "warnings": []}
 
 
 def test_the_ledger_is_clean_after_all_of_this(site: Any) -> None:

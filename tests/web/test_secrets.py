@@ -12,8 +12,40 @@ import pytest
 
 from optimizer.deployment import Deployment
 from optimizer.services import deciding
+from optimizer.services.keys import new_key
 
 PERSON = "zoe.unmistakable@example.com"
+WRONG_KEY = new_key("live", b"a wrong key of ours 1234")
+VALUE = "country-nobody-lives-in"
+
+
+def misuse(service: Any, note: Callable[..., Any], body: dict[str, Any], by_person: dict[str, Any]) -> None:
+    """Ask for everything that is refused; `own` answers go to whoever sent what they repeat."""
+    call = service.client
+    for wrong in (service.key + "x", WRONG_KEY):
+        with service.calling(**{"X-API-Key": wrong}) as stranger:
+            note(stranger.get("/v1/campaigns"))
+            note(stranger.get(f"/v1/recipients/{PERSON}"))
+    with service.calling(**{"X-API-Key": service.key, "Authorization": f"Bearer {service.key}"}) as doubled:
+        note(doubled.get("/v1/campaigns"))
+    for bad in (
+        {"recipient": f"{PERSON} {PERSON}"},
+        {"recipient": [PERSON]},
+        {"campaign": PERSON},
+        {"attributes": {"country": [VALUE]}},
+        {"attributes": {PERSON: VALUE}, "time_zone": VALUE},
+        {"nobody": {"knows": [PERSON, service.key]}},
+    ):
+        note(call.post("/v1/decisions", json={**body, **bad}), own=True)
+        item = {"recipient": PERSON, **bad}
+        note(call.post("/v1/decisions/batch", json={"campaign": "winback", "recipients": [item]}), own=True)
+    note(call.post("/v1/decisions", content=f'{{"recipient": "{PERSON}", '), own=True)
+    note(call.post("/v1/outcomes", json={**by_person, "occurred_at": PERSON}), own=True)
+    note(call.get(f"/v1/recipients/{PERSON}/{service.key}"))
+    note(call.get("/v1/campaigns", params={"key": service.key, "recipient": PERSON}))
+    note(call.get("/v1/campaigns", headers={"X-Request-ID": PERSON}))
+    call.put(f"/v1/suppressions/{PERSON}", json={"note": "asked"})
+    call.get(f"/v1/suppressions/{PERSON}")
 
 
 @pytest.fixture
@@ -25,9 +57,10 @@ def said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> dict[str, Any]:
     """Everything a service that was used, misused and broken wrote down: answers, logs, screen and files."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.WARNING, "uvicorn.access")  # as `optimizer serve` has it: paths name people
-    caplog.set_level(logging.WARNING, "httpx")  # that is this test's own client
+    for own_client in ("httpx", "httpcore"):
+        caplog.set_level(logging.WARNING, own_client)
     deployment = deploy(None)
     answers: list[str] = []
     with serve(deployment) as service:
@@ -52,16 +85,23 @@ def said(
         note(call.get(f"/v1/decisions/{made['decision_id']}/explain"))
         note(call.get("/v1/campaigns/winback/report"))
         note(call.post("/v1/campaigns/winback/learn"))
-        with service.calling(**{"X-API-Key": service.key + "x"}) as stranger:
-            note(stranger.get("/v1/campaigns"))
+        misuse(service, note, {**body, "request_id": "misused"}, {**by_person, "occurred_at": at})
 
         def broken(*_arguments: Any) -> Any:
             raise ZeroDivisionError("on purpose")
 
         monkeypatch.setattr(deciding, "choose_in_turn", broken)
         assert note(call.post("/v1/decisions", json={**body, "request_id": "r2"})).status_code == 500
-        monkeypatch.setattr("optimizer.web.outcomes.stored_profile", broken)
+        monkeypatch.setattr("optimizer.web.people.stored_profile", broken)
         assert note(call.get(f"/v1/recipients/{PERSON}"), own=True).status_code == 500
+        monkeypatch.undo()
+        with deployment.store.engine.begin() as connection:  # the database itself fails, in the middle of things
+            connection.exec_driver_sql("ALTER TABLE outcomes RENAME TO elsewhere")
+            connection.exec_driver_sql("ALTER TABLE recipients RENAME TO nowhere")
+        event = {**event, "event_id": "e9", "occurred_at": at}
+        assert note(call.post("/v1/outcomes", json=event)).status_code >= 500
+        assert note(call.put(f"/v1/recipients/{PERSON}", json={"attributes": {"vip": True}})).status_code >= 500
+        assert note(call.get(f"/v1/recipients/{PERSON}")).status_code >= 500
         key = service.key
     screen = capfd.readouterr()
     files = {path.name: path.read_bytes() for path in (deployment.folder / ".optimizer").iterdir()}
@@ -77,9 +117,10 @@ def said(
 def test_neither_answers_nor_logs_nor_the_ledger_hold_a_secret_or_a_person(said: dict[str, Any]) -> None:
     assert "on purpose" in said["logs"], "the defect must have been logged, or this test sees nothing"
     for name in ("answers", "logs"):
-        assert said["key"] not in said[name]
-        assert said["secret"] not in said[name]
-        assert PERSON not in said[name]
+        for text in (said["key"], WRONG_KEY, said["secret"], PERSON):
+            assert text not in said[name]
+    assert VALUE not in said["logs"]
+    assert "no such table: " in said["logs"], "the database's error must have been logged, or this test sees nothing"
     ledgers = {name: data for name, data in said["files"].items() if name.startswith("ledger.db")}
     assert ledgers
     for data in ledgers.values():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
@@ -70,19 +70,8 @@ def init(
     json: JsonOption = False,
 ) -> None:
     """Make a workspace that works: a strategy and a campaign, with comments that explain every part."""
-    existing = [name for name in STARTER if (folder / name).exists()]
-    if existing:
-        fail(f"{folder}: found {', '.join(existing)} there; allowed a folder without them: nothing was changed", 2)
     source = files("optimizer.cli") / "starter"
-    try:
-        for inner in ("campaigns", "scenarios"):
-            (folder / inner).mkdir(parents=True, exist_ok=True)
-        (folder / STATE).mkdir(mode=0o700, exist_ok=True)
-        for name, packaged in STARTER.items():
-            (folder / name).write_text((source / packaged).read_text("utf-8"), "utf-8")
-        _write_schemas(folder / STATE / "schemas")
-    except OSError as error:
-        fail(f"cannot write {error.filename}: {error.strerror}", 3)
+    write_new(folder, {name: (source / packaged).read_text("utf-8") for name, packaged in STARTER.items()})
     if json:
         emit({"workspace": str(folder.resolve()), "files": list(STARTER)})
         return
@@ -96,6 +85,21 @@ def init(
         'optimizer apply --note "first version"',
     ):
         say(console, f"  {command}", "cyan")
+
+
+def write_new(folder: Path, written: Mapping[str, str]) -> None:
+    """Make a workspace of these files, by path, where none of them is; otherwise say so and exit."""
+    existing = [name for name in written if (folder / name).exists()]
+    if existing:
+        fail(f"{folder}: found {', '.join(existing)} there; allowed a folder without them: nothing was changed", 2)
+    try:
+        for name, text in written.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text, "utf-8")
+        (folder / STATE).mkdir(mode=0o700, exist_ok=True)
+        _write_schemas(folder / STATE / "schemas")
+    except OSError as error:
+        fail(f"cannot write {error.filename}: {error.strerror}", 3)
 
 
 def _write_schemas(folder: Path) -> None:
@@ -272,15 +276,21 @@ def _stacked(names: list[str], most: int = 8) -> str:
 
 def apply(
     note: Annotated[str, typer.Option("--note", help="Why; kept in the audit trail.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Even if that undoes a proposal somebody has accepted meanwhile.")
+    ] = False,
     workspace: WorkspaceOption = HERE,
     json: JsonOption = False,
 ) -> None:
     """Put the workspace's documents in force as a new version. A running service follows without a restart."""
     from optimizer.deployment import load_workspace, now
     from optimizer.services.applying import apply_workspace
+    from optimizer.services.proposing.undoing import refuse_undoing
 
     documents = load_workspace(workspace)
     with opened(workspace) as deployment, deployment.store.writing(alone=True) as ledger:
+        if not force:
+            refuse_undoing(ledger, documents)
         done = apply_workspace(ledger, documents, actor=deployment.actor, note=note, now=now())
     if json:
         awaiting = [{"campaign": campaign, "variant": variant} for campaign, variant in done.awaiting]
@@ -291,11 +301,17 @@ def apply(
         say(out(), f"Version {done.version} is in force: {', '.join(documents.campaigns) or 'no campaign'}.", "green")
     else:
         say(out(), f"Nothing changed: version {done.version} says the same and stays in force.")
-    if done.awaiting:
+    say_what_follows(done.awaiting, done.warnings)
+
+
+def say_what_follows(awaiting: Iterable[tuple[str, str]], warnings: Iterable[str]) -> None:
+    """What documents in force still wait for, as commands to paste, and what to think about."""
+    places = dict.fromkeys(f"{campaign}/{variant.partition(':')[0]}" for campaign, variant in awaiting)
+    if places:
         say(out(), "Not served until someone approves:", "yellow")
-        for place in dict.fromkeys(f"{campaign}/{variant.partition(':')[0]}" for campaign, variant in done.awaiting):
-            say(out(), f"  optimizer approve {place}", "cyan")
-    for warning in done.warnings:
+    for place in places:
+        say(out(), f"  optimizer approve {place}", "cyan")
+    for warning in warnings:
         say(out(), f"Warning: {warning}", "yellow")
 
 
@@ -313,7 +329,7 @@ def approve(
     if not campaign_id or (slash and not message_id):
         fail(f"CAMPAIGN[/MESSAGE]: found {what!r}; allowed winback, or winback/ten-percent", WRONG_USAGE)
     approved: dict[str, tuple[str, ...]] = {}
-    with opened(workspace) as deployment, deployment.store.writing() as ledger:
+    with opened(workspace) as deployment, deployment.store.writing(alone=True) as ledger:
         campaign = deployment.live.at(ledger).tactic(campaign_id).campaign
         words = {message.id: message for message in campaign.messages}
         for name in [message_id] if message_id else words:

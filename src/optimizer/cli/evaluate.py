@@ -12,8 +12,12 @@ from optimizer.cli.scenario_options import (
     DataOption,
     JobsOption,
     OutOption,
+    PropensityOption,
+    RewardColumnOption,
     SchedulerOption,
     SeedOption,
+    SegmentColumnOption,
+    VariantColumnOption,
     finish,
     workers,
 )
@@ -21,8 +25,6 @@ from optimizer.cli.terminal import NOT_FINE, WRONG_USAGE, Command, JsonOption, e
 
 if TYPE_CHECKING:
     from optimizer.scenarios.reading import ScenarioRead
-
-SCENARIOS = (".yaml", ".yml")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,17 +45,10 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
     what: Annotated[
         Path, typer.Argument(metavar="SCENARIO | HISTORY", dir_okay=False, help="A scenario, or a log alone.")
     ],
-    variant: Annotated[
-        str | None, typer.Option("--variant", metavar="COLUMN", help="Of a log alone: which column is the variant.")
-    ] = None,
-    reward: Annotated[str | None, typer.Option("--reward", metavar="COLUMN", help="Likewise: the reward.")] = None,
-    propensity: Annotated[
-        str | None,
-        typer.Option("--propensity", metavar="COLUMN|NUMBER", help="Likewise: a column, a number, or `estimate`."),
-    ] = None,
-    segment: Annotated[
-        str | None, typer.Option("--segment", metavar="COLUMN", help="Likewise: the segment, if there is one.")
-    ] = None,
+    variant: VariantColumnOption = None,
+    reward: RewardColumnOption = None,
+    propensity: PropensityOption = None,
+    segment: SegmentColumnOption = None,
     policy: Annotated[
         list[str] | None,
         typer.Option("--policy", metavar="WHAT", help="A variant, or shares a=0.7,b=0.3; default each variant alone."),
@@ -68,7 +63,7 @@ def evaluate(  # noqa: PLR0913, PLR0917 - one for each option
 ) -> None:
     """Judge fixed policies on a log of what another one chose: what would each have earned, and can that be trusted?"""
     from optimizer.scenarios.quick import quick_scenario
-    from optimizer.scenarios.reading import read_scenario
+    from optimizer.scenarios.reading import SCENARIOS, read_scenario
     from optimizer.scenarios.running import evaluate_scenario
     from optimizer.scenarios.writing import result_folder
 

@@ -59,7 +59,8 @@ def _show(found: Explanation) -> None:
     if decision.retry_at is not None:
         say(out(), f"asking again may help from {moment(decision.retry_at):%Y-%m-%d %H:%M:%S} UTC")
     if decision.propensity is not None and decision.snapshot_id is not None:
-        drawn = f"drawn with probability {percent(decision.propensity, 3)} at {found.u:.6f} of [0, 1)"
+        at = "" if found.u is None else f" at {found.u:.6f} of [0, 1)"
+        drawn = f"drawn with probability {percent(decision.propensity, 3)}{at}"
         say(out(), f"{drawn}, from snapshot {decision.snapshot_id}")
     if elsewhere := [f"{v.elsewhere:,.0f} of {v.variant_id}" for v in found.variants if v.elsewhere]:
         own = sum(variant.trials for variant in found.variants)
@@ -70,8 +71,11 @@ def _show(found: Explanation) -> None:
         used = found.commitment
         state = "withdrawn" if used.withdrawn else f"{used.settled / 1e6:,.4g} due, {used.reserved / 1e6:,.4g} reserved"
         say(out(), f"uses one contact on {used.channel} and at most {used.most / 1e6:,.4g}: {state}")
-    same = "comes out the same" if found.same else "comes out DIFFERENTLY"
-    say(out(), f"computed again: {same}", "green" if found.same else "bold red")
+    if found.same is None:
+        say(out(), "its recipient is erased, so that nobody can compute it again")
+    else:
+        same = "comes out the same" if found.same else "comes out DIFFERENTLY"
+        say(out(), f"computed again: {same}", "green" if found.same else "bold red")
 
 
 def _steps_table(found: Explanation) -> Table:

@@ -11,7 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.cli.moving import write_whole
 from optimizer.cli.opening import opened
+from optimizer.cli.partitioning import write_days
 from optimizer.cli.terminal import HERE, JsonOption, WorkspaceOption, emit, err, out, say
 from optimizer.errors import InvalidRequest, RequestFinding
 
@@ -20,22 +22,38 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """Formats of a history, and how the names of their files end."""
+    """Formats of an export, and how the names of their files end: histories of one campaign, or the whole ledger."""
 
+    LEDGER = "ledger"
     PARQUET = "parquet"
     DSJSON = "dsjson"
     OBP = "obp"
 
 
-_ENDINGS = {Format.PARQUET: (".parquet",), Format.DSJSON: (".dsjson", ".dsjson.gz"), Format.OBP: (".npz",)}
+class Partition(StrEnum):
+    """What the files of an export are divided by."""
+
+    DAY = "day"
+
+
+_ENDINGS = {
+    Format.LEDGER: (".ledger",),
+    Format.PARQUET: (".parquet",),
+    Format.DSJSON: (".dsjson", ".dsjson.gz"),
+    Format.OBP: (".npz",),
+}
 
 
 def export(
-    file: Annotated[Path, typer.Argument(metavar="OUT", dir_okay=False, help="File to write; replaced when whole.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="OUT", help="File to write, replaced when whole; with --partition, a folder.")
+    ],
     format_: Annotated[
         Format | None,
         typer.Option(
-            "--format", help="Parquet, VW dsjson, or the Open Bandit Pipeline's dict; by default as OUT ends."
+            "--format",
+            help="The whole ledger; or a campaign as Parquet, VW dsjson, or the Open Bandit Pipeline's dict; "
+            "by default as OUT ends.",
         ),
     ] = None,
     campaign: Annotated[
@@ -45,18 +63,36 @@ def export(
         bool,
         typer.Option("--all", help="Also holdouts, decisions not exposed or too young, and variants that are no more."),
     ] = False,
+    partition: Annotated[
+        Partition | None,
+        typer.Option(
+            "--partition",
+            help="Decisions and outcomes of all campaigns, or of --campaign, as Parquet: a file a day in the folder "
+            "OUT. Written again, only the days that changed.",
+        ),
+    ] = None,
     workspace: WorkspaceOption = HERE,
     json: JsonOption = False,
 ) -> None:
-    """Write a campaign's decisions and their rewards for evaluation, here or with other tools.
+    """Write the whole ledger (OUT ends in .ledger), or a campaign's decisions and their rewards for evaluation.
 
-    Without --all: the learning group's decisions that were exposed and whose outcomes can no longer come. Recipients
+    The whole ledger is a backup, and can be imported into another database; it holds no secret. Of a campaign, without
+    --all: the learning group's decisions that were exposed and whose outcomes can no longer come. Recipients
     are the ledger's keyed hashes; sensitive attributes and free text stay in the ledger.
     """
     from optimizer.deployment import now
     from optimizer.services.exporting import export_campaign
 
+    if partition is not None:
+        _check_alone(format_, everything=everything)
+        write_days(file, workspace, campaign, json=json)
+        return
     _check_ending(file, format_)
+    if file.name.endswith(_ENDINGS[Format.LEDGER]):
+        if campaign is not None or everything:
+            raise InvalidRequest(RequestFinding("OUT", file.name, "neither --campaign nor --all with a whole ledger"))
+        write_whole(file, workspace, json=json)
+        return
     columns = (TextColumn("reading"), BarColumn(), MofNCompleteColumn(), TextColumn("decisions"), TimeRemainingColumn())
     console = err()
     with (
@@ -82,10 +118,19 @@ def export(
         _show(found, file)
 
 
+def _check_alone(format_: Format | None, *, everything: bool) -> None:
+    if format_ not in {None, Format.PARQUET}:
+        raise InvalidRequest(RequestFinding("--format", str(format_), "parquet, or none, with --partition"))
+    if everything:
+        raise InvalidRequest(RequestFinding("--all", "it", "none with --partition, which writes everything"))
+
+
 def _check_ending(file: Path, format_: Format | None) -> None:
     endings = [ending for kind, some in _ENDINGS.items() if format_ in {None, kind} for ending in some]
     if not file.name.endswith(tuple(endings)):
         raise InvalidRequest(RequestFinding("OUT", file.name, f"a name that ends in {', '.join(endings)}"))
+    if file.is_dir():
+        raise InvalidRequest(RequestFinding("OUT", f"a folder, {file}", "a file, or --partition day"))
     if not file.resolve().parent.is_dir():
         raise InvalidRequest(RequestFinding("OUT", str(file), "a file in a folder that is there"))
 

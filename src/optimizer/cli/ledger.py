@@ -1,4 +1,4 @@
-"""``optimizer ledger verify`` and ``optimizer ledger export``."""
+"""``optimizer ledger verify``, ``export`` and ``import``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.cli.exporting import export
+from optimizer.cli.moving import read_whole
 from optimizer.cli.opening import opened
 from optimizer.cli.terminal import HERE, NOT_FINE, Command, Group, JsonOption, WorkspaceOption, emit, err, examples, out
 
@@ -23,18 +24,30 @@ commands = typer.Typer(
     cls=Group,
     help="The ledger: every decision and every outcome.",
     no_args_is_help=True,
-    epilog=examples("optimizer ledger verify", "optimizer ledger export winback.parquet"),
+    epilog=examples(
+        "optimizer ledger verify", "optimizer ledger export backup.ledger", "optimizer ledger import backup.ledger"
+    ),
 )
 
 
 commands.command(
     cls=Command,
     epilog=examples(
+        "optimizer ledger export backup.ledger",
         "optimizer ledger export winback.parquet",
         "optimizer ledger export --campaign winback --format dsjson winback.dsjson.gz",
         "optimizer ledger export --campaign winback --format obp --all winback.npz",
+        "optimizer ledger export --partition day warehouse",
     ),
 )(export)
+commands.command(
+    "import",
+    cls=Command,
+    epilog=examples(
+        "optimizer ledger import backup.ledger --workspace restored",
+        "OPTIMIZER_DATABASE_URL=postgresql://… optimizer ledger import backup.ledger",
+    ),
+)(read_whole)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -87,6 +100,7 @@ def _as_json(found: Verification) -> dict[str, object]:
             for cell, stored, folded in found.mismatches
         ],
         "recomputed": found.recomputed,
+        "erased": found.anonymous,
         "differing": found.differing,
         "meters": found.meters,
         "false_meters": [
@@ -105,6 +119,8 @@ def _show(found: Verification) -> None:
     table.add_row(f"{found.outcomes:,}", "outcomes folded again, into")
     table.add_row(f"{found.cells:,}", f"cells of statistics: {_verdict(len(found.mismatches), 'differ')}")
     table.add_row(f"{found.recomputed:,}", f"decisions computed again: {_verdict(len(found.differing), 'differ')}")
+    if found.anonymous:
+        table.add_row(f"{found.anonymous:,}", "were not, because their recipients are erased")
     table.add_row(f"{found.meters:,}", f"meters of budgets summed again: {_verdict(len(found.false_meters), 'differ')}")
     console.print(table)
     for key, metered, committed in found.false_meters[:SHOWN]:

@@ -13,16 +13,24 @@ from optimizer.cli import (
     documents,
     evaluate,
     explain,
+    forecast,
     keys,
     ledger,
+    measure,
+    notices,
     plan,
+    privacy,
+    proposals,
+    pull,
     quarantine,
     rank,
     report,
+    segments,
     serve,
     simulate,
     steering,
     suppressions,
+    tour,
     warm_start,
 )
 from optimizer.cli.terminal import Commands, examples
@@ -64,8 +72,23 @@ def _root(
     pass
 
 
-_FOR_PEOPLE = (report, explain, rank, steering, suppressions, quarantine, audit, keys, ledger)
-for _module in (documents, simulate, evaluate, warm_start, plan, serve, *_FOR_PEOPLE, demo):
+_FOR_PEOPLE = (
+    report,
+    measure,
+    forecast,
+    explain,
+    rank,
+    proposals,
+    steering,
+    suppressions,
+    privacy,
+    quarantine,
+    notices,
+    audit,
+    keys,
+    ledger,
+)
+for _module in (documents, simulate, evaluate, segments, warm_start, plan, pull, serve, *_FOR_PEOPLE, demo, tour):
     _module.add_to(app)
 
 

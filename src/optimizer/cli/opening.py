@@ -20,7 +20,8 @@ def opened(folder: Path) -> Iterator[Deployment]:
     Raises:
         ConfigurationError: there is no workspace, or its ledger cannot be opened.
     """
-    from optimizer.deployment import Deployment, read_settings
+    from optimizer.deployment import Deployment
+    from optimizer.settings import read_settings
 
     settings = read_settings()
     if settings.database_url is None and not (folder / "strategy.yaml").is_file():

@@ -91,7 +91,7 @@ def retry(
             quarantine.kept_reports(ledger, chosen)  # one that does not wait is said before anything is recorded
         results = []
         for start in range(0, len(chosen), _AT_ONCE):
-            with deployment.store.writing() as ledger:
+            with deployment.store.writing(alone=True) as ledger:
                 results += quarantine.retry(ledger, deployment.live, chosen[start : start + _AT_ONCE], now())
     if json:
         emit({"outcomes": [{"event_id": r.event_id, "status": r.status, "detail": r.detail} for r in results]})
@@ -110,6 +110,8 @@ def _show(found: Sequence[Waiting]) -> None:
     table = Table(event, "outcome", "occurred (UTC)", "decision", "reason")
     for one in found:
         report = one.report
-        of = report.decision_id or f"recipient {report.recipient_key} in {report.campaign_id}"
+        of = report.decision_id or "none named"
+        if report.decision_id is None and report.recipient_key is not None:
+            of = f"recipient {report.recipient_key} in {report.campaign_id}"
         table.add_row(report.event_id, report.kind, isoformat(report.occurred_at)[:19], *map(Text, (of, one.reason)))
     out().print(table)

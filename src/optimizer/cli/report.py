@@ -13,6 +13,7 @@ from optimizer.cli.axis import percent
 from optimizer.cli.opening import opened
 from optimizer.cli.report_tables import Style, at_maturity, difference, segment_table, style_of
 from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, emit, examples, out, say
+from optimizer.cli.weekly import HtmlOption, MailOption, MarkdownOption, WeekOption, Written, show_weekly
 
 if TYPE_CHECKING:
     from optimizer.services.budgets import BudgetLine
@@ -32,6 +33,9 @@ def add_to(app: typer.Typer) -> None:
             "optimizer report",
             "optimizer report winback",
             "optimizer report winback --json",
+            "optimizer report --weekly",
+            "optimizer report --weekly --week 2026-W47 --html review.html --markdown review.md",
+            "optimizer report --weekly --mail reviews@shop.example team@shop.example",
             "optimizer report scenarios/results/first-rehearsal/result.json",
         ),
     )(report)
@@ -45,6 +49,13 @@ def report(
             help="One campaign, all of them by default; or the result of a scenario, whose report.html is made anew.",
         ),
     ] = None,
+    weekly: Annotated[
+        bool, typer.Option("--weekly", help="The weekly review of all campaigns instead, as Markdown on stdout.")
+    ] = False,
+    week: WeekOption = None,
+    html: HtmlOption = None,
+    markdown: MarkdownOption = None,
+    mail: MailOption = None,
     workspace: WorkspaceOption = HERE,
     json: JsonOption = False,
 ) -> None:
@@ -54,6 +65,13 @@ def report(
 
     Of a scenario's result.json: show what `optimizer simulate` or `optimizer evaluate` found.
     """
+    if weekly:
+        if campaign is not None:
+            raise typer.BadParameter(f"found {campaign!r}; allowed none: the weekly review is of all campaigns")
+        show_weekly(workspace, week, Written(html, markdown, mail), json=json)
+        return
+    if week is not None or html is not None or markdown is not None or mail is not None:
+        raise typer.BadParameter("found --week, --html, --markdown or --mail; allowed together with --weekly")
     if campaign is not None and campaign.endswith(".json"):
         from optimizer.cli.scenario_options import show_again
 
@@ -106,7 +124,7 @@ def _show(console: Console, report: CampaignReport) -> None:
         _show_segment(console, segment, style)
     if report.lift is not None:
         lift = f"{difference(report.lift, style)} {style.difference_unit}"
-        say(console, f"learning group against the holdout, by segment and day, 95 %: {lift}")
+        say(console, f"learning group against the holdout, by segment and day, 95 % at every look: {lift}")
     outcomes = ", ".join(f"{n:,} {kind}" for kind, n in report.outcomes.items())
     say(console, f"outcomes in time: {outcomes or 'none yet'}")
 

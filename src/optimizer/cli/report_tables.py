@@ -141,7 +141,7 @@ def difference(found: Difference, style: Style) -> str:
     """``+0.31 ± 0.43`` at 95 %, in `Style.difference_unit`; with ``!`` where the raw difference misleads."""
     compared = found.found
     scale = 100 if style.is_share else 1
-    value, high = scale * compared.value, scale * compared.interval()[1]
+    value, high = scale * compared.value, scale * compared.anytime_interval()[1]
     reach = "" if isnan(high) else f" ± {high - value:,.2f}"
     return f"{value:+,.2f}{reach}{' !' if compared.misleads else ''}"
 

@@ -1,4 +1,4 @@
-"""What `simulate` and `evaluate` share: options, progress, and how results are shown and written."""
+"""What commands about scenarios and logs share: options, progress, and how results are shown and written."""
 
 from __future__ import annotations
 
@@ -34,6 +34,18 @@ OutOption = Annotated[
 DataOption = Annotated[
     Path | None,
     typer.Option("--data", metavar="DIR", envvar="OPTIMIZER_DATA", help="Where to look for histories, too."),
+]
+
+VariantColumnOption = Annotated[
+    str | None, typer.Option("--variant", metavar="COLUMN", help="Of a log alone: which column is the variant.")
+]
+RewardColumnOption = Annotated[str | None, typer.Option("--reward", metavar="COLUMN", help="Likewise: the reward.")]
+PropensityOption = Annotated[
+    str | None,
+    typer.Option("--propensity", metavar="COLUMN|NUMBER", help="Likewise: a column, a number, or `estimate`."),
+]
+SegmentColumnOption = Annotated[
+    str | None, typer.Option("--segment", metavar="COLUMN", help="Likewise: the segment, if there is one.")
 ]
 
 

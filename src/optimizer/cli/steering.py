@@ -1,4 +1,7 @@
-"""``optimizer pause | resume | stop | pin | unpin | advance | release | acknowledge | review``: people at the wheel."""
+"""People at the wheel.
+
+``optimizer pause | resume | stop | pin | unpin | advance | roll-back | release | acknowledge | review``.
+"""
 
 from __future__ import annotations
 
@@ -54,6 +57,7 @@ def add_to(app: typer.Typer) -> None:
             'optimizer advance winback --note "the pilot looks fine"',
             'optimizer advance winback --stage 2 --note "the pilot looks fine"',
         ),
+        (roll_back, 'optimizer roll-back winback --note "the second week was worse"'),
         (release, 'optimizer release winback --note "complaints came from one bad list"'),
         (acknowledge, 'optimizer acknowledge winback --note "we are looking into it"'),
         (review, 'optimizer review winback --note "read the report with the brand team"'),
@@ -130,6 +134,20 @@ def advance(
     _steer("advance", campaign, note=note, workspace=workspace, json=json, stage=stage)
 
 
+def roll_back(
+    campaign: CampaignArgument,
+    note: NoteOption,
+    stage: Annotated[
+        int | None,
+        typer.Option("--stage", min=1, help="The stage you mean; if it is not the one before, nothing changes."),
+    ] = None,
+    workspace: WorkspaceOption = HERE,
+    json: JsonOption = False,
+) -> None:
+    """Take the rollout back to the stage before, and hold it there until somebody releases it."""
+    _steer("roll_back", campaign, note=note, workspace=workspace, json=json, stage=stage)
+
+
 def release(
     campaign: CampaignArgument, note: NoteOption, workspace: WorkspaceOption = HERE, json: JsonOption = False
 ) -> None:
@@ -158,7 +176,7 @@ def _steer(use_case: str, *what: str, note: str, workspace: Path, json: bool, **
     from optimizer.services.overseeing import standing, standing_json
 
     carry_out = getattr(steering, use_case)
-    with opened(workspace) as deployment, deployment.store.writing() as ledger:
+    with opened(workspace) as deployment, deployment.store.writing(alone=True) as ledger:
         at = now()
         done = carry_out(ledger, deployment.live, *what, actor=deployment.actor, note=note, now=at, **more)
         found = standing(ledger, deployment.live, done.campaign_id, at)

@@ -95,15 +95,16 @@ def _relisted(
     from optimizer.deployment import now
     from optimizer.services import suppressing
 
-    chosen, carry_out = _recipients(named, file), getattr(suppressing, use_case)
-    with opened(workspace) as deployment, deployment.store.writing() as ledger:
+    chosen, carry_out = recipients_named(named, file), getattr(suppressing, use_case)
+    with opened(workspace) as deployment, deployment.store.writing(alone=True) as ledger:
         done: Suppressed = carry_out(
             ledger, deployment.live, chosen, channel, actor=deployment.actor, note=note, now=now()
         )
     return done
 
 
-def _recipients(named: list[str] | None, file: Path | None) -> list[str]:
+def recipients_named(named: list[str] | None, file: Path | None) -> list[str]:
+    """Recipients given one by one, and those of a file with one on each line."""
     found = list(named or [])
     if file is not None:
         try:

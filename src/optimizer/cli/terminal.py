@@ -91,7 +91,14 @@ def say(console: Console, text: str, style: str = "") -> None:
 
 def emit(document: Any, *, one_line: bool = False) -> None:
     """The one JSON document of a command."""
-    typer.echo(json.dumps(document, indent=None if one_line else 2, ensure_ascii=False))
+    typer.echo(json.dumps(document, indent=None if one_line else 2, ensure_ascii=False, default=_decoded))
+
+
+def _decoded(encoded: Any) -> Any:
+    """What was encoded beforehand for callers in a hurry; a person gets it in lines."""
+    import orjson
+
+    return orjson.loads(orjson.dumps(encoded))
 
 
 def _show_help(command: TyperCommand | TyperGroup, show: Callable[[], None]) -> None:

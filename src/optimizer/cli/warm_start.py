@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from optimizer.cli.axis import percent
-from optimizer.cli.scenario_options import DataOption
+from optimizer.cli.scenario_options import DataOption, RewardColumnOption, SegmentColumnOption, VariantColumnOption
 from optimizer.cli.terminal import Command, JsonOption, emit, err, examples, say
 
 
@@ -30,13 +30,9 @@ def warm_start(  # noqa: PLR0913, PLR0917 - one for each option
         Path,
         typer.Argument(metavar="SCENARIO | HISTORY", exists=True, dir_okay=False, help="A scenario, or a log alone."),
     ],
-    variant: Annotated[
-        str | None, typer.Option("--variant", metavar="COLUMN", help="Of a log alone: which column is the variant.")
-    ] = None,
-    reward: Annotated[str | None, typer.Option("--reward", metavar="COLUMN", help="Likewise: the reward.")] = None,
-    segment: Annotated[
-        str | None, typer.Option("--segment", metavar="COLUMN", help="Likewise: the segment, if there is one.")
-    ] = None,
+    variant: VariantColumnOption = None,
+    reward: RewardColumnOption = None,
+    segment: SegmentColumnOption = None,
     test: Annotated[
         str | None,
         typer.Option("--test", metavar="COLUMN", help="Of a file with a row for each variant of each test: the test."),

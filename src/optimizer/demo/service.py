@@ -21,10 +21,11 @@ import httpx
 from ruamel.yaml import YAML
 
 from optimizer.demo.replay import CAMPAIGN
-from optimizer.deployment import STATE_FOLDER, Deployment, Settings, load_workspace, now
+from optimizer.deployment import STATE_FOLDER, Deployment, load_workspace, now
 from optimizer.errors import Unavailable
 from optimizer.services.applying import apply_workspace, approve
 from optimizer.services.keys import Scope
+from optimizer.settings import Settings
 
 OBJECTIVES = {"visit": "visits", "purchase": "purchases"}
 START_SECONDS = 30

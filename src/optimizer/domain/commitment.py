@@ -1,12 +1,11 @@
 """What a decision to send uses up: one contact, one send, and at most this much money."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from optimizer.domain.instants import Instant
 
 
-@dataclass(frozen=True, slots=True)
-class Commitment:
+class Commitment(NamedTuple):
     """Made in the transaction that makes the decision, settled by outcomes, closed when nothing can be due any more.
 
     Attributes:

@@ -1,7 +1,7 @@
 """A decision: which variant for whom, with what probability, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from optimizer.domain.instants import Instant
 from optimizer.domain.reasons import Block, Group, Reason
@@ -10,9 +10,8 @@ AttributeValue = str | float | bool
 Attributes = Mapping[str, AttributeValue]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One row of the ledger, never changed once written.
+class Decision(NamedTuple):
+    """One row of the ledger, never changed once written, unless its recipient is erased: see `is_anonymous`.
 
     Attributes:
         decision_id: keyed hash of campaign, recipient and request; the same request has the same id.
@@ -57,3 +56,30 @@ class Decision:
     consent: bool | None = None
     rollout_share: float = 1.0
     actor: str | None = None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the recipient was taken out of it, so that it can be counted but not computed again."""
+        return not self.request_id  # no caller can give an empty one
+
+
+class Brief(NamedTuple):
+    """What outcomes of a decision are judged by and counted under; the rest of it can be left where it is."""
+
+    decision_id: str
+    campaign_id: str
+    recipient_key: str
+    request_id: str
+    strategy_version: int
+    segment_id: str | None
+    group: Group
+    variant_id: str | None
+    content_hash: str | None
+    reason: Reason
+    decided_at: Instant
+    deferred: bool
+
+    @property
+    def is_anonymous(self) -> bool:
+        """See `Decision.is_anonymous`."""
+        return not self.request_id

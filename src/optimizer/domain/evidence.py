@@ -79,8 +79,8 @@ class Evidence:
             sums[name] = total
         return Evidence(buckets, **sums)
 
-    def scaled(self, factor: float) -> Evidence:
-        """The same where each trial counts as much as so many."""
+    def scaled(self, factor: float | NDArray[np.float64]) -> Evidence:
+        """The same where each trial counts as much as so many; of each bucket as many as it says, ``[B]``."""
         return Evidence(self.buckets, **{name: getattr(self, name) * factor for name in _SUMS})
 
     def known_at(self, instant: Instant) -> Evidence:

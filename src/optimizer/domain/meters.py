@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 STRATEGY: Final = "strategy"
@@ -54,14 +53,6 @@ class Reading(NamedTuple):
 
 
 UNUSED = Reading()
-
-
-def sum_of(readings: Iterable[Reading]) -> Reading:
-    """Readings added up, element by element."""
-    total = UNUSED
-    for reading in readings:
-        total = total.plus(reading)
-    return total
 
 
 class Allowance(NamedTuple):

@@ -1,8 +1,8 @@
 """What a recipient did after a decision, and what became of each report of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from optimizer.domain.instants import Instant
 
@@ -14,8 +14,7 @@ BOUNCED = "bounced"  # the provider says it never will
 SUPPRESSING: Mapping[str, bool] = {"unsubscribed": False, "complained": True}
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One thing that happened to one decision.
 
     Attributes:

@@ -70,3 +70,4 @@ class Reason(StrEnum):
     OUTSIDE_SEND_WINDOW = "outside_send_window"
     SENDS_EXHAUSTED = "sends_exhausted"
     BUDGET_EXHAUSTED = "budget_exhausted"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"  # nobody was asked: nothing is decided, nothing is sent

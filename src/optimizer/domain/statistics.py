@@ -78,6 +78,10 @@ class Sums(NamedTuple):
             self.squares + other.squares,
         )
 
+    def times(self, n: int) -> Sums:
+        """As often as `n` times."""
+        return Sums(self.n * n, self.positives * n, self.total * n, self.squares * n)
+
     def negated(self) -> Sums:
         """What takes these sums back."""
         return Sums(-self.n, -self.positives, -self.total, -self.squares)
@@ -92,7 +96,8 @@ class Tally(dict[Cell, Sums]):
     def add(self, entries: Iterable[tuple[Cell, Sums]]) -> None:
         """Add every entry to its cell."""
         for cell, sums in entries:
-            self[cell] = self.get(cell, ZERO).plus(sums)
+            known = self.get(cell)
+            self[cell] = sums if known is None else known.plus(sums)
 
     def subtract(self, entries: Iterable[tuple[Cell, Sums]]) -> None:
         """Take every entry out of its cell."""

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from optimizer.domain.controls import Controls
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import HOUR, Instant, moment
-from optimizer.engine.raising import CHANGE, COLLAPSE, Done, raised
+from optimizer.engine.raising import CHANGE, COLLAPSE, Done, minute, raised
 from optimizer.engine.tactic import Tactic
 from optimizer.engine.watching import answered_alarm
 from optimizer.policy.change import Change, changes
@@ -19,8 +17,6 @@ from optimizer.policy.collapse import COLLAPSED, DOUBTFUL, Cause, Collapse, coll
 from optimizer.policy.delay import delay_curve
 from optimizer.policy.effective import effective_evidence
 from optimizer.policy.posterior import Posterior
-
-_WEIGHTED = ("trials", "positives", "rewards", "squares", "penalty_counts", "logs", "log_squares")
 
 
 def alarmed(
@@ -69,16 +65,9 @@ def _collapsed(
     curve = delay_curve(evidence.delays, evidence.buckets, now, tactic.reward_rule.window, policy.delay_median)
     weights = evidence.weights(now, policy.half_life)
     effective = effective_evidence(evidence, curve, now)
-    for one in collapses(_weighted(evidence, weights), p_best, usable, _weighted(effective, weights)):
+    for one in collapses(evidence.scaled(weights), p_best, usable, effective.scaled(weights)):
         found.setdefault(_reason(tactic, one.segment, one.leader), _collapse_words(tactic, one))
     return found
-
-
-def _weighted(evidence: Evidence, weights: NDArray[np.float64]) -> Evidence:
-    if (weights == 1.0).all():
-        return evidence
-    sums = {name: getattr(evidence, name) * weights for name in _WEIGHTED}
-    return replace(evidence, **sums)
 
 
 def _reason(tactic: Tactic, segment: int, arm: int) -> str:
@@ -100,7 +89,7 @@ def _burst_words(found: Collapse) -> str:
     length = "hour" if found.lasted == HOUR else "day"
     return (
         f"{100 * found.share:.0f} % of its rewards are of decisions of the one {length} that began "
-        f"{_when(found.since or 0)}, unlike its others, and without that {length} the probability is "
+        f"{minute(found.since or 0)}, unlike its others, and without that {length} the probability is "
         f"{_probability(found.without)}; probably machines, or one event; look at these outcomes, mark those of "
         "machines, or pause the variant"
     )
@@ -148,7 +137,3 @@ def _probability(probability: float) -> str:
 
 def _percent(rate: float) -> str:
     return f"{100 * rate:.3g} %"
-
-
-def _when(at: Instant) -> str:
-    return f"{moment(at):%Y-%m-%d %H:%M} UTC"

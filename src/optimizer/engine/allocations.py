@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from optimizer.domain.decision import Attributes, Decision
 from optimizer.domain.snapshot import Snapshot
 from optimizer.engine.beliefs import posterior_from
+from optimizer.engine.memory import Memory
 from optimizer.policy.allocation import allocation
 from optimizer.policy.contextual import ContextualPosterior
 from optimizer.policy.exploration import Exploration, shares
@@ -93,7 +94,13 @@ class AllocationTable:
         self.snapshot = snapshot
         self.posterior = posterior_from(snapshot.belief)
         self.bounds = bounds_of(snapshot)
-        self._rows: dict[tuple[int, bytes], AllocationRow] = {}
+        self.kinds: object = None  # what `engine.alike` knows of the contacts that were given these rows
+        self._rows: Memory[tuple[int, bytes], AllocationRow] = Memory()
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether rows depend on attributes, and not on segment and mask alone."""
+        return isinstance(self.posterior, ContextualPosterior)
 
     def row(
         self,
@@ -216,7 +223,7 @@ class FixedShares:
         if not (usable and (self.shares.sum(axis=1) > 0.0).all()):
             found = self.shares.tolist()
             raise ValueError(f"shares: found {found}; allowed [S, A] of at least 0, some above 0 in each row")
-        self._rows: dict[tuple[int, bytes], AllocationRow] = {}
+        self._rows: Memory[tuple[int, bytes], AllocationRow] = Memory()
 
     @classmethod
     def uniform(cls, n_segments: int, n_arms: int) -> FixedShares:

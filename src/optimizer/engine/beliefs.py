@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from optimizer.domain.belief import Belief
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import Instant
-from optimizer.domain.micros import units
 from optimizer.domain.snapshot import Snapshot
 from optimizer.engine.contexts import TrialsNow, contextual_now
 from optimizer.engine.lateness import effective
@@ -50,16 +49,15 @@ def posterior_of(
     if policy.model == "contextual":
         return contextual_now(tactic, evidence, now, latest, number, trials)
     evidence = effective(tactic, evidence, now)
-    penalties = [units(penalty) for _, penalty in tactic.reward_rule.penalties]
+    penalties = tactic.reward_rule.penalty_units
     prior = (policy.prior_successes, policy.prior_failures)
+    before = None if latest is None else latest.belief
     if policy.model == "hierarchical":
-        before = None if latest is None else latest.belief
         design = _design(tactic)
         return hierarchical_posterior(
             evidence, now, policy.half_life, design, prior, penalties, before=before, seed=(number,)
         )
     if policy.model == "hurdle":
-        before = None if latest is None else latest.belief
         return hurdle_posterior(evidence, now, policy.half_life, prior, penalties, (number,), before)
     if not policy.pools_prior:
         return beta_posterior(evidence, now, policy.half_life, *prior, penalties)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -35,7 +35,7 @@ _REASON_OF_CODE = np.array(
 )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)  # some are made for every campaign of a micro-batch: to freeze them takes longer
 class Contacts:
     """``N`` recipients to decide for.
 
@@ -64,7 +64,6 @@ class Contacts:
     def part(self, start: int, end: int) -> Contacts:
         """Those from `start` up to, and without, `end`."""
         here = slice(start, end)
-        places = Places(self.places.strategy[here], self.places.campaign[here], self.places.rollout[here])
         return Contacts(
             self.recipient_keys[here],
             self.attributes[here],
@@ -73,8 +72,23 @@ class Contacts:
             self.consents[here],
             self.zones[here],
             self.u[here],
-            places,
+            self.places.part(start, end),
             None if self.wishes is None else self.wishes[here],
+        )
+
+    def with_draws(self, u: NDArray[np.float64]) -> Contacts:
+        """The only contact once for each of these draws."""
+        n, places = len(u), self.places
+        return Contacts(
+            [*self.recipient_keys] * n,
+            [*self.attributes] * n,
+            [*self.excluded] * n,
+            self.suppressed.repeat(n),
+            [*self.consents] * n,
+            [*self.zones] * n,
+            u,
+            Places(places.strategy.repeat(n), places.campaign.repeat(n), places.rollout.repeat(n)),
+            None if self.wishes is None else self.wishes.repeat(n),
         )
 
 
@@ -147,7 +161,7 @@ def choose(tactic: Tactic, table: Allocations, contacts: Contacts, room: Room, n
 
 def standing(tactic: Tactic, contacts: Contacts, room: Room, now: Instant) -> Standing:
     """Segment and group of every contact, and the rule that removes each variant for it, pins and wishes included."""
-    segments = _segments(tactic, contacts.attributes)
+    segments = segments_of(tactic, contacts.attributes)
     group = groups(tactic.shares, contacts.places)
     inside = segments >= 0
     codes = _codes(tactic, contacts, room, segments, np.flatnonzero(inside), now)
@@ -219,23 +233,24 @@ def choices(tactic: Tactic, contacts: Contacts, found: Chosen, room: Room, now: 
     for n, (segment, group, arm, propensity, place, drawn) in enumerate(
         zip(*(column.tolist() for column in columns), strict=True)
     ):
-        reason, sends = REASONS[place], arm != NO_ARM
-        retry_at = None
-        if not (sends or drawn or reason in _NOT_FOR_WANT_OF_VARIANTS):
-            retry_at = retry_instant(tactic, found.codes[n], room, n, contacts.zones[n], now)
-        made.append(
-            Choice(
-                segment_id=None if segment < 0 else segment_ids[segment],
-                group=GROUPS[group],
-                arm=arm if sends else None,
-                propensity=propensity if sends or drawn else None,
-                reason=reason,
-                drawn=drawn,
-                blocked=blocked(found.codes[n], tactic.variant_ids) if n in narrowed else {},
-                retry_at=retry_at,
-            )
+        choice = Choice(
+            segment_id=None if segment < 0 else segment_ids[segment],
+            group=GROUPS[group],
+            arm=arm if arm != NO_ARM else None,
+            propensity=propensity if arm != NO_ARM or drawn else None,
+            reason=REASONS[place],
+            drawn=drawn,
+            blocked=blocked(found.codes[n], tactic.variant_ids) if n in narrowed else {},
         )
+        if comes_later(choice):
+            choice = replace(choice, retry_at=retry_instant(tactic, found.codes[n], room, n, contacts.zones[n], now))
+        made.append(choice)
     return made
+
+
+def comes_later(choice: Choice) -> bool:
+    """Whether there is nothing to send for want of variants, so that asking again may help."""
+    return choice.arm is None and not choice.drawn and choice.reason not in _NOT_FOR_WANT_OF_VARIANTS
 
 
 def _keep_only(codes: NDArray[np.uint8], arms: NDArray[np.int64], rows: NDArray[np.bool_], rule: Block) -> None:
@@ -245,7 +260,8 @@ def _keep_only(codes: NDArray[np.uint8], arms: NDArray[np.int64], rows: NDArray[
     codes[others] = CODES[rule]
 
 
-def _segments(tactic: Tactic, attributes: Sequence[Attributes]) -> NDArray[np.int64]:
+def segments_of(tactic: Tactic, attributes: Sequence[Attributes]) -> NDArray[np.int64]:
+    """``[N]``, index of the segment of each; -1 outside the audience."""
     if len(attributes) < VECTORISE_FROM:
         return np.array([tactic.rules.of(row) for row in attributes], dtype=np.int64)
     return tactic.rules.of_many(tactic.rules.columns_of(attributes), len(attributes))

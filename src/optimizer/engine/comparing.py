@@ -1,23 +1,35 @@
-"""Comparing: two sides of a campaign's statistics, segment by segment and day by day."""
+"""Comparing: two sides of the statistics of a campaign, or of several, segment by segment and day by day."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import numpy as np
 
 from optimizer.domain.instants import DAY, bucket
 from optimizer.domain.micros import MICRO
-from optimizer.domain.statistics import ZERO, Cell, Sums, reward_metric
+from optimizer.domain.reasons import HOLDOUTS, Group
+from optimizer.domain.statistics import NOTHING, WITHHELD, ZERO, Cell, Sums, reward_metric
 from optimizer.engine.assessment import RewardRule
 from optimizer.evaluation.stratified import Side, StratifiedDifference, stratified_difference
 
 Cells = Iterable[tuple[Cell, Sums]]
+_UNSENT = frozenset({NOTHING, WITHHELD})
 
 
 def counts_successes(rule: RewardRule) -> bool:
     """Whether the reward of a trial is 0 or 1, so that a mean reward is a rate."""
     return rule.value == "first" and not rule.penalties
+
+
+def sent(cells: Cells) -> list[tuple[Cell, Sums]]:
+    """Those of the learning group whose decisions sent something."""
+    return [(cell, sums) for cell, sums in cells if cell.group == Group.LEARNING and cell.variant_id not in _UNSENT]
+
+
+def held_out(cells: Cells, groups: Collection[Group] = HOLDOUTS) -> list[tuple[Cell, Sums]]:
+    """Those of the recipients who are held out, of this campaign or of all."""
+    return [(cell, sums) for cell, sums in cells if cell.group in groups]
 
 
 def compared(rule: RewardRule, one: Cells, other: Cells) -> StratifiedDifference:
@@ -38,11 +50,11 @@ def compared(rule: RewardRule, one: Cells, other: Cells) -> StratifiedDifference
     return stratified_difference(*sides, successes=counts_successes(rule))
 
 
-def _by_stratum(rule: RewardRule, cells: Cells) -> dict[tuple[str, int], Sums]:
+def _by_stratum(rule: RewardRule, cells: Cells) -> dict[tuple[str, str, int], Sums]:
     metric = reward_metric(rule.objective_id)
-    found: dict[tuple[str, int], Sums] = {}
+    found: dict[tuple[str, str, int], Sums] = {}
     for cell, sums in cells:
         if cell.metric == metric:
-            stratum = (cell.segment_id, bucket(cell.bucket, DAY))
+            stratum = (cell.campaign_id, cell.segment_id, bucket(cell.bucket, DAY))
             found[stratum] = found.get(stratum, ZERO).plus(sums)
     return found

@@ -10,7 +10,6 @@ import numpy as np
 
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import Instant
-from optimizer.domain.micros import units
 from optimizer.domain.snapshot import Snapshot
 from optimizer.domain.trials import Trials
 from optimizer.engine.lateness import curve_of
@@ -47,7 +46,7 @@ def contextual_now(
             return believed
     if trials is None or features is None:
         raise ValueError(f"{tactic.campaign_id}: found no trials one by one; allowed a contextual policy with them")
-    policy, penalties = tactic.policy, [units(penalty) for _, penalty in tactic.reward_rule.penalties]
+    policy, penalties = tactic.policy, tactic.reward_rule.penalty_units
     found, curve = trials(), curve_of(tactic, evidence, now)
     matured = curve.share(np.maximum(now - found.decided_at, 0))
     weights = evidence.weights(now, policy.half_life)

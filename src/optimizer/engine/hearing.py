@@ -10,7 +10,7 @@ import numpy as np
 
 from optimizer.domain.controls import Controls, Hearing
 from optimizer.domain.delays import N_DELAYS
-from optimizer.domain.instants import DAY, HOUR, MINUTE, Instant, moment
+from optimizer.domain.instants import DAY, HOUR, MINUTE, Instant
 from optimizer.domain.statistics import (
     DECIDED,
     NOTHING,
@@ -22,7 +22,7 @@ from optimizer.domain.statistics import (
     outcome_metric,
     reward_metric,
 )
-from optimizer.engine.raising import SILENCE, Done, gone, raised
+from optimizer.engine.raising import SILENCE, Done, gone, minute, raised
 from optimizer.engine.tactic import Tactic
 from optimizer.policy.silence import Missing, Traffic, is_silence, is_unheard, missing, remembered, unheard
 
@@ -117,7 +117,7 @@ def _after_outcomes(
     after = gone(replace(controls, silent_since=None, hearing=Hearing(outcomes, now, now, usual)), SILENCE)
     if not silent:
         return after, ()
-    why = f"outcomes come in again: what was missing since {_when(before.at)} counts as it comes, and learning goes on"
+    why = f"outcomes come in again: what was missing since {minute(before.at)} counts as it comes, and learning goes on"
     return after, (Done("thaw", tactic.campaign_id, why, "learning is frozen", "learning"),)
 
 
@@ -138,7 +138,7 @@ def _after_silence(
     if not is_silence(found, before.usual):
         return controls, ()
     sentence = (
-        f"no outcome of any kind since {_when(before.at)}, where about {found.expected:,.0f} were to be expected "
+        f"no outcome of any kind since {minute(before.at)}, where about {found.expected:,.0f} were to be expected "
         f"({found.sent:,} messages were sent meanwhile): probably reports no longer arrive, so learning is frozen "
         "until they do; check the web hook, or the job, that calls POST /v1/outcomes"
     )
@@ -154,7 +154,3 @@ def _missing(tactic: Tactic, cells: Cells, since: Instant, now: Instant, known_a
 def _patience(tactic: Tactic) -> int:
     """How long rewards usually take at most, as far as people have said."""
     return min(max(DAY, 4 * (tactic.policy.delay_median or 0)), max(tactic.reward_rule.window, HOUR))
-
-
-def _when(at: Instant) -> str:
-    return f"{moment(at):%Y-%m-%d %H:%M} UTC"

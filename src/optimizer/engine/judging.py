@@ -119,7 +119,7 @@ def assessments(rule: RewardRule, kinds: Sequence[str], made: Made) -> Assessmen
 def _earned(rule: RewardRule, kinds: Sequence[str], made: Made, counted: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Micro-units before penalties, ``[D]``, wherever it is a trial."""
     mine = _places(kinds, {rule.kind})
-    if rule.value == "amount":
+    if rule.in_amounts:
         total = np.where(counted[:, mine], made.values[:, mine], 0).sum(axis=1)
         return np.asarray(total if rule.at_most is None else np.minimum(total, rule.at_most))
     return np.asarray(MICRO * counted[:, mine].any(axis=1).astype(np.int64))  # the first such outcome is the only one

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import Instant
-from optimizer.domain.micros import units
 from optimizer.engine.tactic import Tactic
 from optimizer.policy.delay import DelayCurve, all_at_once, delay_curve
 from optimizer.policy.effective import Maturity, effective_evidence, expected_at_maturity
@@ -43,5 +42,4 @@ def hours_matter(tactic: Tactic, evidence: Evidence) -> bool:
 
 def maturity_of(tactic: Tactic, evidence: Evidence, now: Instant) -> Maturity:
     """What the evidence says for good, and what all its trials are expected to have come to in the end."""
-    penalties = [units(penalty) for _, penalty in tactic.reward_rule.penalties]
-    return expected_at_maturity(evidence, curve_of(tactic, evidence, now), now, penalties)
+    return expected_at_maturity(evidence, curve_of(tactic, evidence, now), now, tactic.reward_rule.penalty_units)

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from optimizer.domain.happenings import Happening
 from optimizer.domain.instants import Duration, Instant
 from optimizer.domain.outcome import BOUNCED, EXPOSED, WITHDRAWN, Outcome
 from optimizer.strategy.hygiene import Hygiene
@@ -39,7 +40,9 @@ class MachineRule:
 ONLY_FLAGGED: Final = MachineRule()  # only what its reporter calls a machine's is one's
 
 
-def machine_events(rule: MachineRule, decided_at: Instant, standing: Sequence[Outcome]) -> Collection[str]:
+def machine_events(
+    rule: MachineRule, decided_at: Instant, standing: Sequence[Outcome] | Sequence[Happening]
+) -> Collection[str]:
     """Event ids of a decision's outcomes that are a machine's; the order of the outcomes does not matter.
 
     An outcome is a machine's when its reporter says so; when it is a honeypot; when it is one of the judged kinds and

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from optimizer.domain.controls import Controls
-from optimizer.domain.instants import Instant
+from optimizer.domain.instants import Instant, moment
 from optimizer.engine.tactic import Tactic
 
 SILENCE: Final = "silence"
@@ -69,3 +69,8 @@ def gone(controls: Controls, alarm: str) -> Controls:
 
 def _is_of(reason: str, alarm: str) -> bool:
     return reason.partition("/")[0] == alarm
+
+
+def minute(at: Instant) -> str:
+    """An instant as sentences of alarms name it: ``2026-12-01 09:00 UTC``."""
+    return f"{moment(at):%Y-%m-%d %H:%M} UTC"

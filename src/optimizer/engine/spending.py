@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from optimizer.domain.commitment import Commitment
 from optimizer.domain.meters import Reading
@@ -15,6 +14,8 @@ from optimizer.strategy.variants import Variant
 
 Costs = Mapping[str, int]
 """Micro-units due, once per decision, by the event that makes them due; `DECISION` is due at once."""
+
+_AT_ONCE = frozenset({DECISION})
 
 
 def costs_of(strategy: Strategy, campaign: Campaign, variant: Variant) -> Costs:
@@ -46,6 +47,18 @@ def kinds_that_show(event: str) -> frozenset[str]:
     return EXPOSURE_KINDS.get(event, frozenset()) or frozenset({event})
 
 
+def may_settle(costs: Costs, before: Assessment, after: Assessment) -> bool:
+    """Whether a commitment may be another one once its decision amounts to something else.
+
+    While it is open it says what was due, and until when, by what the decision amounted to before.
+    """
+    if after.withdrawn:
+        return True
+    if costs.keys() <= _AT_ONCE:
+        return False
+    return before.closes_at != after.closes_at or due(costs, before) != due(costs, after)
+
+
 def settled(commitment: Commitment, costs: Costs, assessment: Assessment) -> Commitment:
     """A commitment after everything reported so far.
 
@@ -53,15 +66,16 @@ def settled(commitment: Commitment, costs: Costs, assessment: Assessment) -> Com
     everything back, for good.
     """
     if assessment.withdrawn:
-        return replace(commitment, settled=0, open=False, withdrawn=True)
+        return commitment._replace(settled=0, open=False, withdrawn=True)
     if not commitment.open:
         return commitment
-    return replace(commitment, settled=min(due(costs, assessment), commitment.most), closes_at=assessment.closes_at)
+    due_now = min(due(costs, assessment), commitment.most)
+    return commitment._replace(settled=due_now, closes_at=assessment.closes_at)
 
 
 def released(commitment: Commitment) -> Commitment:
     """A commitment whose time is over: what did not become due is free again."""
-    return replace(commitment, open=False)
+    return commitment._replace(open=False)
 
 
 def used(commitment: Commitment) -> Reading:

@@ -3,38 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from math import inf
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from optimizer.domain.instants import Instant
 from optimizer.domain.meters import UNUSED, MeterKey, Reading
-from optimizer.engine.tactic import Tactic
-from optimizer.guardrails.budget import Affordable, affordable, room_again_at
+from optimizer.engine.tactic import Keys, Tactic
+from optimizer.guardrails.budget import Affordable, Span, left, periods_containing, room_again_at
 from optimizer.guardrails.contacts import Contact, allowed_at
-
-Keys = tuple[MeterKey, ...]
 
 
 def meters_of(tactic: Tactic, now: Instant) -> Keys:
     """The meter that counts each of a tactic's limits now."""
-    return tuple(limit.key(now, tactic.zone) for limit in tactic.budget_limits)
+    if not tactic.budget_limits:
+        return ()
+    label_of = periods_containing(now, tactic.zone)
+    today = label_of[Span.DAY]  # the shortest of the periods: while it lasts, so do the others
+    keys = tactic.meters.get(today)
+    if keys is None:
+        keys = tuple(MeterKey(limit.scope, label_of[limit.span]) for limit in tactic.budget_limits)
+        tactic.meters[today] = keys
+    return keys
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Room:
+class Room(NamedTuple):
     """What there is room for, for each of ``N`` contacts.
 
     Attributes:
         affordable: what the budgets admit, the same for all of them.
+        spare: how many decisions, whichever they are, cannot change what the budgets admit; infinite without any.
         budget_again_at: per arm without room, when there will be; None when that is not known.
         contact_again_at: ``N`` instants from which on each may be contacted, see `guardrails.contacts.allowed_at`;
             none at all where nothing limits contacts.
     """
 
     affordable: Affordable
+    spare: float
     budget_again_at: tuple[Instant | None, ...]
     contact_again_at: tuple[Instant, ...]
 
@@ -44,7 +48,7 @@ class Room:
 
     def part(self, start: int, end: int) -> Room:
         """That of the contacts from `start` up to, and without, `end`."""
-        return replace(self, contact_again_at=self.contact_again_at[start:end])
+        return self._replace(contact_again_at=self.contact_again_at[start:end])
 
 
 @dataclass(slots=True)
@@ -63,33 +67,22 @@ class Supplies:
 
     def affordable(self, tactic: Tactic, keys: Keys) -> Affordable:
         """What the budgets admit now."""
-        return affordable(tactic.budget_limits, keys, self.readings, tactic.most)
-
-    def spare(self, tactic: Tactic, keys: Keys) -> float:
-        """How many more decisions, whichever they are, cannot change what the budgets admit; infinite without any."""
-        dearest, spare = int(tactic.most.max()), inf
-        for limit, key in zip(tactic.budget_limits, keys, strict=True):
-            used = self.readings.get(key, UNUSED)
-            if limit.allowance.sends is not None:
-                spare = min(spare, limit.allowance.sends - used.sends - 1)
-            if limit.allowance.money is not None and dearest > 0:
-                spare = min(spare, (limit.allowance.money - used.money) // dearest - 1)
-        return spare
+        return left(tactic.budget_limits, keys, self.readings).affordable(tactic.most.tolist())
 
     def room(self, tactic: Tactic, keys: Keys, recipient_keys: Sequence[str], now: Instant) -> Room:
         """What there is room for now."""
-        fits = self.affordable(tactic, keys)
+        rest, most = left(tactic.budget_limits, keys, self.readings), tactic.most.tolist()
+        fits = rest.affordable(most)
         budget_again: tuple[Instant | None, ...] = ()
         if not fits.everything:
             budget_again = tuple(
-                room_again_at(tactic.budget_limits, keys, self.readings, int(cost), now, tactic.zone)
-                for cost in tactic.most
+                room_again_at(tactic.budget_limits, keys, self.readings, cost, now, tactic.zone) for cost in most
             )
         contact_again: tuple[Instant, ...] = ()
         if tactic.contact_limits:
             limits, past = tactic.contact_limits, self.contacts
             contact_again = tuple(allowed_at(limits, past[key], now) if key in past else now for key in recipient_keys)
-        return Room(fits, budget_again, contact_again)
+        return Room(fits, rest.spare(max(most)), budget_again, contact_again)
 
     def use(self, tactic: Tactic, keys: Keys, recipient_key: str, arm: int, now: Instant) -> None:
         """A decision has been made for this arm."""
@@ -98,16 +91,21 @@ class Supplies:
             self.contacts.setdefault(recipient_key, []).append(Contact(now, tactic.campaign.channel))
 
     def use_together(
-        self, tactic: Tactic, keys: Keys, recipient_keys: Sequence[str], arms: NDArray[np.int64], now: Instant
+        self, tactic: Tactic, keys: Keys, recipient_keys: Sequence[str], arms: Sequence[int], now: Instant
     ) -> None:
         """Decisions have been made for these arms, below 0 where nothing is sent."""
-        sent = np.flatnonzero(arms >= 0)
-        self._take_up(keys, Reading(int(tactic.most[arms[sent]].sum()), 0, len(sent)))
+        if keys:
+            most = tactic.most.tolist()
+            costs = [most[arm] for arm in arms if arm >= 0]
+            self._take_up(keys, Reading(sum(costs), 0, len(costs)))
         if tactic.contact_limits:
             contact = Contact(now, tactic.campaign.channel)
-            for n in sent.tolist():
-                self.contacts.setdefault(recipient_keys[n], []).append(contact)
+            for key, arm in zip(recipient_keys, arms, strict=True):
+                if arm >= 0:
+                    self.contacts.setdefault(key, []).append(contact)
 
     def _take_up(self, keys: Keys, more: Reading) -> None:
-        for key in set(keys):
-            self.readings[key] = self.readings.get(key, UNUSED).plus(more)
+        readings, (money, due, sends) = self.readings, more
+        for key in keys:
+            reserved, settled, sent = readings.get(key, UNUSED)
+            readings[key] = Reading(reserved + money, settled + due, sent + sends)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from zoneinfo import ZoneInfo
 
@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.controls import UNTOUCHED, Controls
-from optimizer.engine.assessment import RewardRule
+from optimizer.domain.meters import MeterKey
+from optimizer.engine.assessment import Change, RewardRule
 from optimizer.engine.describing import features_of
+from optimizer.engine.memory import Memory
 from optimizer.engine.spending import Costs, costs_of
 from optimizer.guardrails.budget import Limit, limits_of
 from optimizer.guardrails.contacts import ContactLimit, contact_limits
@@ -29,6 +31,8 @@ from optimizer.strategy.personal import PersonalCheck, personal_risks
 from optimizer.strategy.policy_settings import ResolvedPolicy
 from optimizer.strategy.rules import SegmentRules
 from optimizer.strategy.variants import Variant, control_variant, variants
+
+Keys = tuple[MeterKey, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +57,8 @@ class Tactic:
         frozen_when_overdue: whether the allocation then stays as it is.
         silent_since: since when its outcomes have failed to come; None while they come. The allocation then stays too.
         config_hash: changes when the policy would read the same evidence differently.
+        meters: by day, the meters that count its budgets, see `engine.supplies.meters_of`.
+        changes: by history, what outcomes change, see `engine.histories`.
     """
 
     campaign: Campaign
@@ -80,6 +86,8 @@ class Tactic:
     frozen_when_overdue: bool
     silent_since: int | None
     config_hash: str
+    meters: Memory[str, Keys] = field(default_factory=Memory, init=False, repr=False)
+    changes: Memory[tuple[object, ...], Change] = field(default_factory=Memory, init=False, repr=False)
 
     @property
     def campaign_id(self) -> str:

@@ -50,7 +50,7 @@ class Tallies:
         # Columns: decided, four of the reward, two of logarithms, penalties, two of each kind, the same of machines.
         self._of_people = 7 + len(self._penalties)
         self._of_machines = self._of_people + 2 * len(kinds)
-        self._in_amounts = rule.value == "amount"
+        self._in_amounts = rule.in_amounts
         n_columns = self._of_machines + (2 * len(kinds) if rule.machines.kinds else 0)
         self._n_slots = len(tactic.variants) + 2  # the variants, nothing, and withheld
         n_places = len(GROUPS) * (len(tactic.rules.segment_ids) + 1) * self._n_slots

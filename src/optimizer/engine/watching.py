@@ -93,8 +93,8 @@ def stage_words(stages: Sequence[Stage], stage: int) -> str:
     return f"stage {place + 1} of {len(stages)} ({100 * stages[place].share:g} % of recipients)"
 
 
-def _since(rule: MetricRule, controls: Controls) -> Instant:
-    """From when on a rule counts that judges the campaign as a whole."""
+def counts_since(rule: MetricRule, controls: Controls) -> Instant:
+    """From when on a rule counts that judges the campaign as a whole: what people have answered for is left out."""
     since = controls.watched_since.get(WHOLE_CAMPAIGN, 0)
     if rule.then == ALERT:  # answering an alarm shall not make a metric that stops the campaign forget
         since = max(since, controls.watched_since.get(answered_alarm(rule.outcome), 0))
@@ -107,7 +107,7 @@ def _counts(tactic: Tactic, controls: Controls, cells: Iterable[tuple[Cell, Sums
     kinds = {outcome_metric(rule.outcome): rule.outcome for rule in tactic.metrics}
     by_arm: dict[str, NDArray[np.int64]] = defaultdict(lambda: np.zeros(len(arms), np.int64))
     together: dict[Instant, dict[str, int]] = {
-        _since(rule, controls): defaultdict(int) for rule in tactic.metrics if rule.then != PAUSE_VARIANT
+        counts_since(rule, controls): defaultdict(int) for rule in tactic.metrics if rule.then != PAUSE_VARIANT
     }
     sent = False
     for cell, sums in cells:
@@ -137,7 +137,9 @@ def _breaches(tactic: Tactic, controls: Controls, counts: _Counts) -> list[Breac
         if rule.then == PAUSE_VARIANT:
             found += breaches([rule], counts.by_arm, counts.by_arm.get("", nothing))
         else:
-            summed = {kind: np.array([n], np.int64) for kind, n in counts.together[_since(rule, controls)].items()}
+            summed = {
+                kind: np.array([n], np.int64) for kind, n in counts.together[counts_since(rule, controls)].items()
+            }
             found += breaches([rule], summed, summed.get("", nothing[:1]))
     return found
 

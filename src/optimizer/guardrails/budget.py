@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import cached_property, lru_cache
+from math import inf
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -32,10 +35,6 @@ class Limit:
     scope: str
     span: Span
     allowance: Allowance
-
-    def key(self, now: Instant, zone: ZoneInfo) -> MeterKey:
-        """The meter that counts it now."""
-        return MeterKey(self.scope, period(self.span, now, zone)[0])
 
 
 def limits_of(strategy: Strategy, campaign: Campaign) -> tuple[Limit, ...]:
@@ -67,10 +66,7 @@ def _budget_limits(scope: str, budget: Budget) -> list[Limit]:
 
 def period(span: Span, now: Instant, zone: ZoneInfo) -> tuple[str, Instant | None, Instant | None]:
     """Label, first instant and first instant after the period of a span that `now` is in; None where it is open."""
-    if span is Span.EVER:
-        return EVER, None, None
-    today = moment(now).astimezone(zone).date().isoformat()
-    label = today if span is Span.DAY else today.rpartition("-")[0]
+    label = periods_containing(now, zone)[span]
     return label, *bounds(label, zone)
 
 
@@ -90,12 +86,14 @@ def span_of(label: str) -> Span:
     return Span.EVER if label == EVER else Span.MONTH if label.count("-") == 1 else Span.DAY
 
 
-def periods_containing(at: Instant, zone: ZoneInfo) -> dict[Span, str]:
+@lru_cache(maxsize=64)  # every decision of a batch is made at the same instant
+def periods_containing(at: Instant, zone: ZoneInfo) -> Mapping[Span, str]:
     """Label of the period of each span that an instant is in."""
-    return {span: period(span, at, zone)[0] for span in Span}
+    today = moment(at).astimezone(zone).date().isoformat()
+    return {Span.EVER: EVER, Span.MONTH: today.rpartition("-")[0], Span.DAY: today}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Affordable:
     """Which variants there is room for.
 
@@ -107,37 +105,62 @@ class Affordable:
     sends: bool
     money: NDArray[np.bool_]
 
-    @property
+    @cached_property
     def everything(self) -> bool:
         """Whether there is room for every variant."""
         return self.sends and bool(self.money.all())
 
     def same_as(self, other: Affordable) -> bool:
         """Whether there is room for the same variants."""
-        return self.sends == other.sends and bool((self.money == other.money).all())
+        return self is other or (self.sends == other.sends and bool((self.money == other.money).all()))
 
 
-def affordable(
-    limits: Sequence[Limit], keys: Sequence[MeterKey], readings: Mapping[MeterKey, Reading], most: NDArray[np.int64]
-) -> Affordable:
-    """What fits into every limit.
+class Left(NamedTuple):
+    """What is left of the tightest of some limits; None where nothing is limited.
+
+    Attributes:
+        sends: messages.
+        money: micro-units.
+    """
+
+    sends: int | None
+    money: int | None
+
+    def affordable(self, most: Sequence[int]) -> Affordable:
+        """What fits, given the most each variant can cost, micro-units; what fits alike is one object."""
+        money = inf if self.money is None else self.money
+        fits = [cost <= money or cost == 0 for cost in most]
+        return _affordable(self.sends is None or self.sends > 0, *fits)
+
+    def spare(self, dearest: int) -> float:
+        """How many more decisions, none costing more than so much, cannot change what fits; infinite without limits."""
+        spare = inf if self.sends is None else self.sends - 1
+        return spare if self.money is None or dearest == 0 else min(spare, self.money // dearest - 1)
+
+
+def left(limits: Sequence[Limit], keys: Sequence[MeterKey], readings: Mapping[MeterKey, Reading]) -> Left:
+    """What is left.
 
     Args:
         limits: the limits of a campaign.
         keys: the meter of each.
         readings: what is in use on each meter; absent means nothing.
-        most: ``[A]``, the most each variant can cost, micro-units.
     """
-    sends, room = True, None
+    sends: int | None = None
+    money: int | None = None
     for limit, key in zip(limits, keys, strict=True):
-        reading = readings.get(key, UNUSED)
-        if limit.allowance.sends is not None:
-            sends = sends and reading.sends < limit.allowance.sends
-        if limit.allowance.money is not None:
-            left = limit.allowance.money - reading.money
-            room = left if room is None else min(room, left)
-    fits = np.ones(len(most), dtype=bool) if room is None else (most <= room) | (most == 0)
-    return Affordable(sends, fits)
+        most, most_sends = limit.allowance
+        reserved, settled, sent = readings.get(key, UNUSED)
+        if most_sends is not None and (sends is None or most_sends - sent < sends):
+            sends = most_sends - sent
+        if most is not None and (money is None or most - reserved - settled < money):
+            money = most - reserved - settled
+    return Left(sends, money)
+
+
+@lru_cache(maxsize=1_024)
+def _affordable(sends: bool, *fits: bool) -> Affordable:  # noqa: FBT001 - a key
+    return Affordable(sends, np.array(fits, dtype=bool))
 
 
 def room_again_at(
@@ -151,7 +174,7 @@ def room_again_at(
     """When the periods that are used up are over; None when nothing but another budget, or a settlement, makes room.
 
     Args:
-        limits: as for `affordable`.
+        limits: as for `left`.
         keys: likewise.
         readings: likewise.
         cost: the most the variant can cost, micro-units.

@@ -52,6 +52,14 @@ class Limits:
     needs_consent: bool
     hours: Hours
 
+    def phase(self, now: Instant) -> tuple[bool, bool, bool]:
+        """Whether the review is overdue, the campaign has not started yet, and it has ended."""
+        return (
+            self.review_due_at is not None and now >= self.review_due_at,
+            self.starts_at is not None and now < self.starts_at,
+            self.ends_at is not None and now >= self.ends_at,
+        )
+
     @property
     def may_be_chosen(self) -> NDArray[np.bool_]:
         """``[S, A]``, whether a variant is approved, not paused, and meant for the segment."""
@@ -107,12 +115,13 @@ def blocks(limits: Limits, here: Circumstances, now: Instant) -> NDArray[np.uint
         ``[N, A]``; `ELIGIBLE` where no rule applies, else one plus the rule's place in `BLOCKS`.
     """
     codes = np.zeros(here.excluded.shape, dtype=np.uint8)
+    overdue, not_started, ended = limits.phase(now)
     rules = [
         (Block.CAMPAIGN_STOPPED, limits.status is Status.STOPPED),
         (Block.CAMPAIGN_PAUSED, limits.status is Status.PAUSED),
-        (Block.REVIEW_OVERDUE, limits.review_due_at is not None and now >= limits.review_due_at),
-        (Block.NOT_STARTED, limits.starts_at is not None and now < limits.starts_at),
-        (Block.ENDED, limits.ends_at is not None and now >= limits.ends_at),
+        (Block.REVIEW_OVERDUE, overdue),
+        (Block.NOT_STARTED, not_started),
+        (Block.ENDED, ended),
         (Block.SUPPRESSED, here.suppressed[:, None]),
         (Block.NO_CONSENT, limits.needs_consent & ~here.consents[:, None]),
         (Block.CONTACT_POLICY, here.capped[:, None]),

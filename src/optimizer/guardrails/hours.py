@@ -41,7 +41,7 @@ class Hours:
     @property
     def any_depends_on_time_of_day(self) -> bool:
         """Whether any arm is bound; if not, nobody needs to look up or convert time zones."""
-        return any(self.depends_on_time_of_day(arm) for arm in range(len(self.send)))
+        return self.quiet is not None or self.send.count(None) < len(self.send)
 
     def is_open(self, arm: int, minute: int) -> bool:
         """Whether an arm may be sent at a minute of the local day, 0 to 1439."""

@@ -7,13 +7,16 @@ under the names of the standard columns, which the pipeline does not look at. No
 
 from __future__ import annotations
 
+import zlib
 from collections import abc
 from pathlib import Path
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from polars.exceptions import PolarsError
 
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.errors import InvalidRequest, RequestFinding
@@ -35,6 +38,11 @@ from optimizer.history.table import CARRIED, Table, in_memory, standard_mapping
 
 # The pipeline's name of the propensity, which the glossary rules out of our own sentences.
 THEIR_PROPENSITY: Final = "p" + "score"
+# What `zipfile`, numpy's reader and arrays that do not fit together may raise.
+_UNREADABLE = (
+    *(ValueError, OSError, EOFError, BadZipFile, RuntimeError, zlib.error),
+    *(KeyError, IndexError, TypeError, OverflowError, MemoryError, PolarsError),
+)
 _NEEDED = ("n_actions", "action", "reward", THEIR_PROPENSITY)
 _MISSING = "missing:"  # array beside one of texts: where there is none
 _BESIDE = (DECISION_ID, DECIDED_AT, RECIPIENT, COST)
@@ -49,9 +57,9 @@ def read_obp(path: Path) -> Table:
         InvalidRequest: it holds pickled objects, or lacks an array that is needed.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return obp_table({name: stored[name] for name in stored.files})
-    except (ValueError, OSError) as error:
+    except _UNREADABLE as error:
         raise InvalidRequest(RequestFinding("history.file", f"{path}: {error}", "an .npz file of arrays")) from error
 
 

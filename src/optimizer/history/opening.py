@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
 import polars as pl
-from polars.exceptions import PolarsError
+from polars.exceptions import PanicException, PolarsError
+from pydantic import ValidationError
 
 from optimizer.domain.feedback import LoggedFeedback
 from optimizer.domain.instants import isoformat
@@ -32,6 +34,8 @@ from optimizer.history.parquet import read_parquet
 from optimizer.history.standard import standard_frame
 from optimizer.history.table import Table, slices, standard_mapping
 
+# What reading a damaged file may raise: polars, `gzip`, and the mapping that a file carries.
+_UNREADABLE = (PolarsError, PanicException, OSError, EOFError, zlib.error, ValidationError)
 CHUNK = 100_000
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".dsjson", ".dsjson.gz", ".npz")
 
@@ -116,7 +120,11 @@ class History:
             InvalidRequest: no row can be used.
         """
         found = self._usable()
-        return feedback_of(self.frame.collect(), found, self.mapping.propensity.known_from)
+        try:
+            frame = self.frame.collect()
+        except _UNREADABLE as error:
+            raise _unreadable(self._place, error) from error
+        return feedback_of(frame, found, self.mapping.propensity.known_from)
 
     def summary(self) -> str:
         """What is in it, in a few lines for people."""
@@ -148,7 +156,7 @@ class History:
             asked = {column for _, column in self.mapping.columns()} | {UNUSABLE}
             for batch in self._table.batches([column for column in self._table.schema if column in asked]):
                 yield standard_frame(batch.lazy(), self.mapping, self._place).collect()
-        except PolarsError as error:
+        except _UNREADABLE as error:
             raise _unreadable(self._place, error) from error
 
     def _usable_of(self, every: pl.LazyFrame) -> pl.LazyFrame:
@@ -184,7 +192,7 @@ def open_history(path: str | Path, mapping: Mapping | None = None, place: str = 
         raise InvalidRequest(RequestFinding(f"{place}.file", str(path), "a file that is there"))
     try:
         return History(_table(path, mapping, place), mapping, place)
-    except PolarsError as error:
+    except _UNREADABLE as error:
         raise _unreadable(place, error, f"{path}: ") from error
 
 
@@ -203,7 +211,7 @@ def _table(path: Path, mapping: Mapping | None, place: str) -> Table:
     raise InvalidRequest(RequestFinding(f"{place}.file", path.name, f"a file that ends in {', '.join(SUFFIXES)}"))
 
 
-def _unreadable(place: str, error: PolarsError, where: str = "") -> InvalidRequest:
+def _unreadable(place: str, error: BaseException, where: str = "") -> InvalidRequest:
     said = str(error).split("\n", maxsplit=1)[0]
     return InvalidRequest(RequestFinding(f"{place}.file", where + said, "a file in its format"))
 

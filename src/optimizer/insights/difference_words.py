@@ -11,7 +11,7 @@ def misleading(name: str, against: str, found: StratifiedDifference, unit: str) 
     raw, value = _size(found.raw, unit), _size(found.value, unit)
     over, under = ("above", "below") if found.raw > 0 else ("below", "above")
     days = "better" if found.raw > 0 else "worse"
-    low, high = found.interval()
+    low, high = found.anytime_interval()
     unclear = "" if low > 0.0 or high < 0.0 else ", which may be chance"
     return (
         f"{name}: raw it is {raw} {over} {against}, day by day {value} {under}{unclear}. "

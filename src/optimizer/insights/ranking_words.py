@@ -45,7 +45,7 @@ CLEARLY = 0.5  # P(best) from which on the first is called likely the best
 
 def reward_unit(rule: RewardRule, currency: str) -> str:
     """What rewards are counted in: a share of the trials, a currency, or rewards."""
-    if rule.value == "amount":
+    if rule.in_amounts:
         return currency
     return SHARE if rule.value == "first" and not rule.penalties else REWARDS
 

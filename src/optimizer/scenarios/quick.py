@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.errors import DocumentError, InvalidRequest, RequestFinding
-from optimizer.history.opening import open_history
+from optimizer.history.opening import History, open_history
 from optimizer.scenarios.histories import MappedHistory
 from optimizer.scenarios.reading import ScenarioRead, checked_scenario
 from optimizer.strategy.fields import RESERVED
@@ -29,17 +29,7 @@ def quick_scenario(file: Path, columns: Mapping[str, str], policies: Sequence[st
     Raises:
         InvalidRequest: a column is missing, a policy cannot be read, or what was said does not fit the file.
     """
-    missing = [name for name in _NEEDED if name not in columns]
-    if columns and missing:
-        raise InvalidRequest(RequestFinding(f"--{missing[0]}", "none", f"a column of {file}, as others are named"))
-    history: dict[str, Any] = {"file": str(file.resolve()), **columns}
-    if "propensity" in columns:
-        history["propensity"] = _number_or_text(columns["propensity"])
-    scenario: dict[str, Any] = {
-        "scenario": "quick",
-        "question": f"What would other policies have earned on {file.name}?",
-        "history": history,
-    }
+    scenario = _alone(file, columns)
     said = [_policy(text) for text in policies]
     if not said:
         written = _checked(file, scenario).document.history
@@ -48,6 +38,36 @@ def quick_scenario(file: Path, columns: Mapping[str, str], policies: Sequence[st
     names = _names([text for text, _ in said])
     entries = [{"name": name, **policy} for name, (_, policy) in zip(names, said, strict=True)]
     return _checked(file, {**scenario, "policies": entries})
+
+
+def _alone(file: Path, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """A scenario without policies."""
+    missing = [name for name in _NEEDED if name not in columns]
+    if columns and missing:
+        raise InvalidRequest(RequestFinding(f"--{missing[0]}", "none", f"a column of {file}, as others are named"))
+    history: dict[str, Any] = {"file": str(file.resolve()), **columns}
+    if "propensity" in columns:
+        history["propensity"] = _number_or_text(columns["propensity"])
+    return {
+        "scenario": "quick",
+        "question": f"What would other policies have earned on {file.name}?",
+        "history": history,
+    }
+
+
+def quick_history(file: Path, columns: Mapping[str, Any]) -> History:
+    """The history of one file.
+
+    Args:
+        file: the log.
+        columns: as of `quick_scenario`, also recipient, and attributes as a list of columns.
+
+    Raises:
+        InvalidRequest: a column is missing, or what was said does not fit the file.
+    """
+    written = _checked(file, {**_alone(file, columns), "policies": [{"name": "logged", "always": "any"}]})
+    mapping = written.document.history
+    return open_history(file, mapping if isinstance(mapping, MappedHistory) else None)
 
 
 def _checked(file: Path, scenario: Mapping[str, Any]) -> ScenarioRead:

@@ -22,6 +22,7 @@ from optimizer.strategy.source import Place, Source, dotted, read_source
 from optimizer.strategy.wording import one_of
 from optimizer.strategy.workspace import STRATEGY_FILE, Workspace, checked_workspace, read_document
 
+SCENARIOS = frozenset({".yaml", ".yml"})  # endings of scenario files; any other file is a log
 _SENTENCE = re.compile(r"(?P<place>.*?)(?:^|: )found (?P<found>.*); allowed (?P<allowed>.*)", re.DOTALL)
 
 

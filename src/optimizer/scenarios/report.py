@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import plotly.io
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Template
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from optimizer.scenarios.figures import case_name, figures
+from optimizer.scenarios.pages import template
 from optimizer.scenarios.result import Measured, Result
 from optimizer.scenarios.whole_files import write_whole
 
@@ -49,16 +49,8 @@ def write_report(result: Result, path: Path) -> None:
 
 
 @cache
-def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("optimizer.scenarios"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": _number, "measured": _measured, "share": _share, "sentence": _sentence}
-    return environment.get_template("report.html.j2")
+def _template() -> Template:
+    return template("report.html.j2", number=_number, measured=_measured, share=_share, sentence=_sentence)
 
 
 def _number(value: float | None) -> str:

@@ -16,10 +16,8 @@ from optimizer.history.mapping import Mapping
 from optimizer.history.opening import History, open_history
 from optimizer.policy.learned_prior import LearnedPrior, learned_prior
 from optimizer.scenarios.histories import open_part
-from optimizer.scenarios.reading import read_scenario
+from optimizer.scenarios.reading import SCENARIOS, read_scenario
 from optimizer.strategy.fields import ID_PATTERN
-
-SCENARIOS = frozenset({".yaml", ".yml"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -64,7 +64,7 @@ def _objective_findings(source: Source, world: Synthetic, strategy: Strategy, ca
     if rule.kind not in world.outcomes:
         allowed = f"{rule.kind} among them, the outcome that {campaign.serves} rewards"
         yield source.finding(path, allowed, found=", ".join(world.outcomes))
-    elif rule.value == "amount" and world.outcomes[rule.kind].amount is None:
+    elif rule.in_amounts and world.outcomes[rule.kind].amount is None:
         allowed = f"an amount, such as {{median: 25}}: {campaign.serves} rewards what the outcome is worth"
         yield source.finding((*path, rule.kind), allowed, found="none")
     exposing = EXPOSURE_KINDS[rule.counts_from]

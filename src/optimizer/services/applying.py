@@ -10,6 +10,7 @@ from optimizer.domain.instants import Instant
 from optimizer.engine.tactic import Tactic
 from optimizer.errors import Conflict, Contended, DocumentError, NotFound
 from optimizer.guardrails.budget import Span, limits_of, span_of
+from optimizer.services.behaviour import fill_behaviour
 from optimizer.services.capacity import capacity_warnings
 from optimizer.services.learning import learn_tactic
 from optimizer.services.live import DOCUMENTS, Live, tactics_of
@@ -70,6 +71,7 @@ def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: s
         ledger.revisions.bump(DOCUMENTS)
         _forget_meters(ledger, before, tactics)
         ledger.versions.insert(StrategyVersion(version, workspace.digest, dict(workspace.files), now, actor, note))
+        fill_behaviour(ledger, before, workspace, now)
         for tactic in tactics:
             learn_tactic(ledger, tactic, now)
         sentences = [change.sentence for change in changes(before, workspace)]

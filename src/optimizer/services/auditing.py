@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from unicodedata import category
 
+from optimizer.domain.instants import Instant
 from optimizer.errors import InvalidRequest, RequestFinding
+from optimizer.services.live import Live
 from optimizer.storage.audit import Link
 from optimizer.storage.store import Ledger
 
@@ -37,6 +39,51 @@ class AuditVerification:
     def intact(self) -> bool:
         """Whether nothing was found."""
         return self.first_broken is None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """A page of the trail.
+
+    Attributes:
+        links: newest first.
+        entries: how many there are, of all kinds.
+        next_before: number before which the next page begins; None when this was all.
+        campaigns, actors, actions: what may be asked for.
+    """
+
+    links: Sequence[Link]
+    entries: int
+    next_before: int | None
+    campaigns: Sequence[str]
+    actors: Sequence[str]
+    actions: Sequence[str]
+
+
+PAGE = 50
+
+
+def audit_page(
+    ledger: Ledger,
+    live: Live,
+    campaign: str | None,
+    actor: str | None,
+    action: str | None,
+    before: int | None,
+    _now: Instant,
+) -> AuditPage:
+    """Who changed what, newest first; only of one campaign, person or kind of action where they are given."""
+    links = ledger.audit.latest(PAGE + 1, subject=campaign, before=before, actor=actor, action=action)
+    actors, actions = ledger.audit.named()
+    next_before = links[PAGE - 1].number if len(links) > PAGE else None
+    last = ledger.audit.latest(1)
+    entries = last[0].number if last else 0
+    return AuditPage(links[:PAGE], entries, next_before, list(live.at(ledger).tactics), actors, actions)
+
+
+def trail(ledger: Ledger, _live: Live, _now: Instant) -> AuditVerification:
+    """Whether the trail is as it was written, for pages."""
+    return verify_audit(ledger)
 
 
 def verify_audit(ledger: Ledger, *, kept: str | None = None) -> AuditVerification:

@@ -52,15 +52,17 @@ class Explanation:
         steps: the shares before and after each guardrail, from the posterior to the draw; without a draw, to what the
             last rule left. Empty outside the audience.
         commitment: what the decision used up; None when it sent nothing.
-        u: where the draw fell in [0, 1): the hash of campaign, recipient and request.
+        u: where the draw fell in [0, 1): the hash of campaign, recipient and request; None when the recipient is
+            erased.
         config_hash: of the snapshot; None when nothing was drawn.
-        same: recomputing the decision from snapshot and request gives the same segment, group, variant and propensity.
+        same: recomputing the decision from snapshot and request gives the same segment, group, variant and propensity;
+            None when nobody can any more, because the recipient is erased.
         outcomes: what was reported since.
         assessment: what the decision amounts to so far.
     """
 
     decision: Decision
-    u: float
+    u: float | None
     config_hash: str | None
     floor: float | None
     cap: float | None
@@ -68,7 +70,7 @@ class Explanation:
     withheld: float
     variants: tuple[VariantExplained, ...]
     steps: tuple[Step, ...]
-    same: bool
+    same: bool | None
     commitment: Commitment | None
     outcomes: tuple[Outcome, ...]
     assessment: Assessment
@@ -96,11 +98,12 @@ def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
     table = table_of(ledger, decision.snapshot_id)
     snapshot = None if table is None else table.snapshot
     shares = _steps(decision, table or _in_force(ledger, decision), drawn=table is not None)
-    chance = chances(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
+    person = live.at(ledger).pseudonyms.person_of(decision.recipient_key)
+    chance = chances(live.secret, decision.campaign_id, person, decision.request_id)
     outcomes = ledger.outcomes.of([decision_id]).get(decision_id, [])
     return Explanation(
         decision=decision,
-        u=chance.u,
+        u=None if decision.is_anonymous else chance.u,
         config_hash=None if snapshot is None else snapshot.config_hash,
         floor=None if snapshot is None else snapshot.floor,
         cap=None if snapshot is None else snapshot.cap,
@@ -108,8 +111,8 @@ def explain(ledger: Ledger, live: Live, decision_id: str) -> Explanation:
         withheld=shares[-1].withheld if shares else 0.0,
         variants=() if table is None else _variants(decision, table),
         steps=shares,
-        commitment=ledger.commitments.read(decision_id),
-        same=comes_out_the_same(ledger, live, decision, table),
+        commitment=ledger.commitments.read(decision),
+        same=None if decision.is_anonymous else comes_out_the_same(ledger, live, decision, person, table),
         outcomes=tuple(sorted(outcomes, key=lambda o: (o.occurred_at, o.event_id))),
         assessment=assess(live.reward_rule(ledger, decision), decision, outcomes),
     )

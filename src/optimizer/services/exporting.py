@@ -69,8 +69,16 @@ def feedback_of(
         NotFound: no such campaign.
     """
     view = view_of(ledger, live, campaign_id, everything=False)
-    mapping = mapping_of(view)
-    declared = Contents(
+    declared = declared_contents(mapping_of(view))
+    rows = rows_of(ledger, live, view, now, most, LeftOut() if left_out is None else left_out)
+    schema = schema_of(view)
+    while some := list(islice(rows, size)):
+        yield feedback_of_frame(pl.DataFrame(some, schema=schema, orient="row"), declared, "logged")
+
+
+def declared_contents(mapping: HistoryMapping) -> Contents:
+    """What a log of the ledger holds by its mapping alone: the same arms, segments and features in every part of it."""
+    return Contents(
         rows=0,
         unusable={},
         variant_ids=mapping.variant_ids or (),
@@ -79,10 +87,6 @@ def feedback_of(
         categories={a.called: a.values for a in mapping.attributes if a.values is not None},
         incomplete=frozenset(a.called for a in mapping.attributes if a.optional),
     )
-    rows = rows_of(ledger, live, view, now, most, LeftOut() if left_out is None else left_out)
-    schema = schema_of(view)
-    while some := list(islice(rows, size)):
-        yield feedback_of_frame(pl.DataFrame(some, schema=schema, orient="row"), declared, "logged")
 
 
 def export_campaign(

@@ -1,144 +1,296 @@
 """Group commit: requests that arrive together share one transaction, and are answered after it is durable.
 
-A durable commit costs a flush of the disk, whoever waits for it. One writer thread takes everything that has queued
-up while the last flush ran, does it in one transaction, and only then resolves the answers (compare DeWitt et al.
-1984, "Implementation techniques for main memory database systems", section on group commit).
+A durable commit costs a flush of the disk, whoever waits for it. Everything that has queued up while the last flush
+ran shares the next transaction, and is answered once that is durable (compare DeWitt et al. 1984, "Implementation
+techniques for main memory database systems", section on group commit).
+
+One event loop asks, one thread waits for the database. SQLite's statements only touch memory, so those of a small
+transaction run on the loop, and the thread is given no more than what may wait: taking the file's lock and the flush.
+PostgreSQL answers every statement over a socket, and a large transaction takes long: those run in the thread from
+beginning to end. Either way the loop hears once of the whole batch.
+
+Large work, a part of a blast, gives way to small: a transaction begins with all that is small and one that is large,
+and goes on with large ones only while nothing small waits. Many of them in one transaction are worth it: a page of an
+index that a thousand decisions change is written once and not once for every hundred of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-from threading import Lock, Thread
-from typing import Any
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from time import monotonic
+from typing import Any, Protocol, TypeVar
 
-from optimizer.errors import OptimizerError, Unavailable
+from optimizer.errors import Draining, OptimizerError, Overloaded, Unavailable
 from optimizer.storage.store import Ledger, Store, is_transient
 
-MOST_ITEMS = 2_000  # in one transaction: beyond this a longer transaction saves nothing and delays everyone
-MOST_WAITING = 20_000
+MOST_ITEMS = 10_000  # in one transaction: it takes a second, and is begun anew should it lose a race
+MOST_ON_THE_LOOP = 128  # items whose statements may run on the loop: some milliseconds, in which nobody else is served
+MOST_WAITING = 50_000
 ATTEMPTS = 5  # at a transaction that only lost a race against another worker's
 
+T = TypeVar("T")
 Handler = Callable[[Ledger, Sequence[Any]], Sequence[Any]]
 """Does the work for several requests, in order; returns a result or an `OptimizerError` for each item of each."""
 
+_Results = dict[Handler, Sequence[Any]]
+"""What every handler gave for all its items."""
 
-@dataclass(slots=True)
+
+class Watcher(Protocol):
+    """Whoever counts what becomes of transactions; called from the loop and from the thread."""
+
+    def batch(self, items: int, work_seconds: float, commit_seconds: float) -> None:
+        """A transaction of so many items is durable: time of its statements, and from there until it was."""
+
+    def retried(self) -> None:
+        """A transaction has lost a race and is tried again."""
+
+    def failed(self) -> None:
+        """The database could not take a transaction."""
+
+    def refused(self, items: int) -> None:
+        """So many items were refused, as too many are waiting."""
+
+
+class Unwatched:
+    """Nobody counts."""
+
+    def batch(self, items: int, work_seconds: float, commit_seconds: float) -> None:
+        """Nothing."""
+
+    def retried(self) -> None:
+        """Nothing."""
+
+    def failed(self) -> None:
+        """Nothing."""
+
+    def refused(self, items: int) -> None:
+        """Nothing."""
+
+
+UNWATCHED = Unwatched()
+
+
+@dataclass(slots=True, eq=False)
 class _Work:
     handler: Handler
     items: Sequence[Any]
-    future: Future[list[Any]] = field(default_factory=Future)
+    answer: asyncio.Future[list[Any]]
 
 
 class GroupCommit:
-    """A writer thread in front of a store.
+    """The one writer of a process, in front of a store; used from one event loop.
 
     Args:
         store: where the transactions happen.
         handlers: everything that can be asked of it, in the order in which one transaction does them. A fixed order
             keeps two workers on one PostgreSQL from waiting for each other's locks in a circle.
+        slow: handlers that may take long even for one item, and so never run on the loop.
+        watcher: hears of every transaction.
+        heard: what is told of a handler's results once they are durable, all of a transaction at once.
     """
 
-    def __init__(self, store: Store, handlers: Sequence[Handler]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        handlers: Sequence[Handler],
+        slow: Collection[Handler] = (),
+        watcher: Watcher = UNWATCHED,
+        heard: Mapping[Handler, Callable[[Sequence[Any]], None]] | None = None,
+    ) -> None:
         self._store = store
+        self._watcher = watcher
+        self._heard = heard or {}
         self._order = {handler: place for place, handler in enumerate(handlers)}
-        self._queue: SimpleQueue[_Work | None] = SimpleQueue()
-        self._lock = Lock()
+        self._slow = frozenset(slow)
+        self._queue: deque[_Work] = deque()
+        self._large: deque[_Work] = deque()
         self._waiting = 0
         self._closed = False
-        self._thread = Thread(target=self._run, name="ledger-writer", daemon=True)
-        self._thread.start()
+        self._writing: asyncio.Task[None] | None = None
+        self._thread = ThreadPoolExecutor(1, "ledger-writer")
 
-    def submit(self, handler: Handler, items: Sequence[Any]) -> Future[list[Any]]:
+    def submit(self, handler: Handler, items: Sequence[Any]) -> asyncio.Future[list[Any]]:
         """Have `handler` work on `items`; the future holds its results once they are durable.
 
         Raises:
-            Unavailable: too much is waiting already, or the service is shutting down.
+            Overloaded: too much is waiting already.
+            Draining: the service is shutting down.
         """
-        work = _Work(handler, items)
-        with self._lock:
-            if self._closed:
-                raise Unavailable("the service is shutting down")
-            if self._waiting + len(items) > MOST_WAITING:
-                raise Unavailable(f"{self._waiting} requests are waiting already")
-            self._waiting += len(items)
-            self._queue.put(work)
-        return work.future
+        if self._closed:
+            raise Draining("the service is shutting down")
+        if self._waiting + len(items) > MOST_WAITING:
+            self._watcher.refused(len(items))
+            raise Overloaded(f"{self._waiting} requests are waiting already")
+        loop = asyncio.get_running_loop()
+        work = _Work(handler, items, loop.create_future())
+        (self._large if len(items) > MOST_ON_THE_LOOP else self._queue).append(work)
+        self._waiting += len(items)
+        if self._writing is None:
+            self._writing = loop.create_task(self._write())
+        return work.answer
 
-    def close(self) -> None:
+    @property
+    def waiting(self) -> int:
+        """How many items wait for their transaction, or for its end."""
+        return self._waiting
+
+    async def close(self) -> None:
         """Refuse new work, finish what was accepted, and stop."""
-        with self._lock:
-            if not self._closed:
-                self._closed = True
-                self._queue.put(None)
-        self._thread.join()
+        self._closed = True
+        if self._writing is not None:
+            await self._writing
+        self._thread.shutdown()
 
-    def _run(self) -> None:
-        running = True
-        while running:
-            batch, running = self._take()
-            if batch:
-                self._commit(batch)
-                self._done(batch)
+    async def _write(self) -> None:
+        """One transaction after the other, until nothing waits any more."""
+        while self._queue or self._large:
+            await self._others_join()
+            await self._commit(self._next())
+        self._writing = None
 
-    def _done(self, batch: Sequence[_Work]) -> None:
-        with self._lock:
-            self._waiting -= sum(len(work.items) for work in batch)
+    async def _others_join(self) -> None:
+        """Let those in who are at the door; nobody waits for anybody who has not come yet.
 
-    def _take(self) -> tuple[list[_Work], bool]:
-        """Everything that waits, up to a bound; waits for the first."""
+        Whoever was just answered often asks again at once, and all who share a transaction pay its price once.
+        """
+        waiting = 0
+        while waiting < len(self._queue) and self._waiting < MOST_ON_THE_LOOP:
+            waiting = len(self._queue)
+            await asyncio.sleep(0)
+
+    def _next(self) -> list[_Work]:
+        """Everything small that waits, up to a bound, and something large, without what nobody waits for any more."""
         batch: list[_Work] = []
         n_items = 0
-        while n_items < MOST_ITEMS:
-            try:
-                work = self._queue.get(block=not batch)
-            except Empty:
-                break
-            if work is None:
-                return batch, False
-            # Whoever waits may have left already; from here on they may leave, but can no longer cancel it.
-            if work.future.set_running_or_notify_cancel():
+        while (self._queue or self._large) and n_items < MOST_ITEMS:
+            is_large = not self._queue
+            work = self._large.popleft() if is_large else self._queue.popleft()
+            if work.answer.cancelled():
+                self._waiting -= len(work.items)
+            else:
                 batch.append(work)
                 n_items += len(work.items)
-            else:
-                self._done([work])
-        return batch, True
+                if is_large:
+                    break
+        return batch
 
-    def _commit(self, batch: Sequence[_Work]) -> None:
+    def _another(self, batch: Sequence[_Work]) -> _Work | None:
+        """Something large that a transaction may go on with, as nobody else waits for it to end; from the thread.
+
+        It is of the kind that is there already, so that no transaction takes locks in an order of its own.
+        """
+        if self._queue or not self._large:
+            return None
+        work = self._large[0]
+        if any(each.handler != work.handler for each in batch):
+            return None
+        if sum(len(each.items) for each in (*batch, work)) > MOST_ITEMS:
+            return None
+        return self._large.popleft()
+
+    async def _commit(self, batch: list[_Work], *, may_grow: bool = True) -> None:
+        """Answer all of a batch. Whoever leaves from here on leaves without an answer, but it is done all the same."""
         try:
-            results = self._results(batch)
+            results = await self._durable(batch, may_grow=may_grow)
         except Exception as error:  # whatever it was, those who wait must hear of it
-            if len(batch) > 1 and not isinstance(error, Unavailable):
+            if isinstance(error, Unavailable):
+                self._watcher.failed()
+            elif len(batch) > 1:
                 for work in batch:  # one of them is at fault; the others shall not suffer for it
-                    self._commit([work])
+                    await self._commit([work], may_grow=False)
                 return
             for work in batch:
-                work.future.set_exception(error)
-            return
-        for work, result in zip(batch, results, strict=True):
-            work.future.set_result(result)
+                self._waiting -= len(work.items)
+                if not work.answer.done():
+                    work.answer.set_exception(error)
+        else:
+            self._hand_out(batch, results)
 
-    def _results(self, batch: Sequence[_Work]) -> list[list[Any]]:
-        """The results of every work, in a transaction that is durable when this returns."""
+    def _hand_out(self, batch: Sequence[_Work], results: _Results) -> None:
+        """Give everyone what is theirs of what the handlers gave."""
+        for handler, answers in results.items():
+            if handler in self._heard:
+                self._heard[handler](answers)
+        remaining = {handler: iter(answers) for handler, answers in results.items()}
+        for work in batch:
+            answer = list(islice(remaining[work.handler], len(work.items)))
+            self._waiting -= len(answer)
+            if not work.answer.done():
+                work.answer.set_result(answer)
+
+    async def _durable(self, batch: list[_Work], *, may_grow: bool) -> _Results:
+        """What every handler gave, in a transaction that is durable when this returns."""
+        is_quick = self._is_quick(batch)
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                with self._store.writing(alone=attempt > 1) as ledger:
-                    return self._worked(ledger, batch)
+                if is_quick:
+                    return await self._on_the_loop(batch, alone=attempt > 1)
+                return await self._in_the_thread(batch, alone=attempt > 1, may_grow=may_grow and attempt == 1)
             except Exception as error:
                 if attempt == ATTEMPTS or not is_transient(error):
                     raise
+                self._watcher.retried()
         raise AssertionError("unreachable")
 
-    def _worked(self, ledger: Ledger, batch: Sequence[_Work]) -> list[list[Any]]:
-        results: dict[int, list[Any]] = {}
-        for handler in sorted({work.handler for work in batch}, key=self._order.__getitem__):
-            alike = [work for work in batch if work.handler == handler]
-            answers = iter(handler(ledger, [item for work in alike for item in work.items]))
-            for work in alike:
-                results[id(work)] = [next(answers) for _ in work.items]
-        return [results[id(work)] for work in batch]
+    def _is_quick(self, batch: Sequence[_Work]) -> bool:
+        return (
+            self._store.is_sqlite
+            and sum(len(work.items) for work in batch) <= MOST_ON_THE_LOOP
+            and self._slow.isdisjoint(work.handler for work in batch)
+        )
+
+    async def _on_the_loop(self, batch: Sequence[_Work], *, alone: bool) -> _Results:
+        began = monotonic()
+        transaction = self._store.begin_if_free()  # mostly it is, and to ask the thread would take longer
+        if transaction is None:
+            transaction = await self._waited(lambda: self._store.begin(alone=alone))
+        with transaction.working() as ledger:
+            results = self._worked(ledger, batch)
+        transaction.flush()
+        worked = monotonic()
+        await self._waited(transaction.commit)
+        self._watched(batch, began, worked)
+        return results
+
+    async def _in_the_thread(self, batch: list[_Work], *, alone: bool, may_grow: bool) -> _Results:
+        def write() -> _Results:
+            began = monotonic()
+            with self._store.writing(alone=alone) as ledger:
+                results = self._worked(ledger, batch)
+                while may_grow and (work := self._another(batch)) is not None:
+                    batch.append(work)
+                    more = self._worked(ledger, [work])[work.handler]
+                    results[work.handler] = [*results[work.handler], *more]
+                worked = monotonic()
+            self._watched(batch, began, worked)
+            return results
+
+        return await self._waited(write)
+
+    def _watched(self, batch: Sequence[_Work], began: float, worked: float) -> None:
+        self._watcher.batch(sum(len(work.items) for work in batch), worked - began, monotonic() - worked)
+
+    async def _waited(self, function: Callable[[], T]) -> T:
+        """What a function gives that may wait for the database."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+    def _worked(self, ledger: Ledger, batch: Sequence[_Work]) -> _Results:
+        asked: dict[Handler, list[Any]] = {}
+        for work in batch:
+            asked.setdefault(work.handler, []).extend(work.items)
+        results: _Results = {}
+        for handler in sorted(asked, key=self._order.__getitem__):
+            items = asked[handler]
+            answers = results[handler] = handler(ledger, items)
+            if len(answers) != len(items):
+                raise RuntimeError(f"{handler!r} gave {len(answers)} answers to {len(items)} items")
+        return results
 
 
 def result_of(answers: Sequence[Any]) -> Any:

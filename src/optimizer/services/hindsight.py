@@ -145,7 +145,8 @@ def hindsight(
         now: up to when the ledger is read.
         most: decisions to look at.
     """
-    decisions = ledger.decisions.newest(tactic.campaign_id, now - HISTORY, most)
+    newest = ledger.decisions.newest(tactic.campaign_id, now - HISTORY, most)
+    decisions = [decision for decision in newest if not decision.is_anonymous]  # else nobody knows what was asked
     if len(decisions) < FEWEST_DECISIONS:
         return None
     past = _Past(decisions, ledger.outcomes.of([d.decision_id for d in decisions]))
@@ -203,13 +204,15 @@ def _as_if_in_force(tactic: Tactic, controls: Controls) -> Tactic:
 def _chosen(ledger: Ledger, live: Live, tactic: Tactic, table: AllocationTable, past: _Past) -> Chosen:
     """The engine's choices for the same requests, instant by instant."""
     supplies, waiting = Supplies(), _contacts_of_others(ledger, tactic, past)
+    pseudonyms = live.at(ledger).pseudonyms
     parts = []
     for now, group in groupby(past.decisions, key=lambda d: d.decided_at):
         some = list(group)
         while waiting and waiting[-1][1].at <= now:
             key, contact = waiting.pop()
             supplies.contacts.setdefault(key, []).append(contact)
-        chance = [chances(live.secret, d.campaign_id, d.recipient_key, d.request_id) for d in some]
+        persons = pseudonyms.persons_of([d.recipient_key for d in some])
+        chance = [chances(live.secret, d.campaign_id, p, d.request_id) for d, p in zip(some, persons, strict=True)]
         contacts = Contacts(
             recipient_keys=[d.recipient_key for d in some],
             attributes=[d.attributes for d in some],

@@ -14,6 +14,7 @@ from optimizer.engine.pricing import paced_budget
 from optimizer.engine.tactic import Tactic
 from optimizer.services.elsewhere import cells_elsewhere
 from optimizer.services.live import DOCUMENTS, SNAPSHOTS, Live
+from optimizer.services.noticing import announce_limits
 from optimizer.services.training import newest_trials
 from optimizer.services.watching import raise_alarms, watch_campaign
 from optimizer.storage.store import Ledger
@@ -31,7 +32,9 @@ def learn_campaign(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -
     ledger.statistics.flush()
     cells = list(ledger.statistics.of_campaign(campaign_id))
     watch_campaign(ledger, live, campaign_id, now, cells)
-    tactic = live.at(ledger).tactic(campaign_id)
+    loaded = live.at(ledger)
+    tactic = loaded.tactic(campaign_id)
+    announce_limits(ledger, loaded, campaign_id, now)
     before = ledger.snapshots.created_at(campaign_id)
     snapshot = learn_tactic(ledger, tactic, now, cells)
     learned = before is not None and snapshot.created_at > before and bucket(now) > bucket(before)

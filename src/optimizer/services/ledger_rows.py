@@ -75,13 +75,18 @@ class View:
 def view_of(ledger: Ledger, live: Live, campaign_id: str, *, everything: bool) -> View:
     loaded = live.at(ledger)
     tactic = loaded.tactic(campaign_id)
-    usable = (CategoryAttribute, NumberAttribute, BooleanAttribute)  # free text is about one person
-    attributes = {
+    attributes = usable_attributes(loaded.declared)
+    return View(tactic, attributes, everything)
+
+
+def usable_attributes(declared: Mapping[str, Attribute]) -> dict[str, Attribute]:
+    """The declared attributes that may be looked at, by name: free text is about one person."""
+    usable = (CategoryAttribute, NumberAttribute, BooleanAttribute)
+    return {
         name: attribute
-        for name, attribute in sorted(loaded.declared.items())
+        for name, attribute in sorted(declared.items())
         if isinstance(attribute, usable) and not attribute.sensitive
     }
-    return View(tactic, attributes, everything)
 
 
 def schema_of(view: View) -> dict[str, Any]:
@@ -126,22 +131,29 @@ def rows_of(
     ledger: Ledger, live: Live, view: View, now: Instant, most: int | None, counts: LeftOut
 ) -> Iterator[tuple[Any, ...]]:
     """Rows of the schema, in order of the decision's id."""
-    after = ""
-    while most is None or counts.decisions < most:
+    after: str | None = ""
+    while after is not None and (most is None or counts.decisions < most):
         size = PAGE if most is None else min(PAGE, most - counts.decisions)
-        page = ledger.decisions.page(view.tactic.campaign_id, after, size)
-        if not page:
-            return
-        after = page[-1].decision_id
-        outcomes = ledger.outcomes.of([decision.decision_id for decision in page])
-        for decision in page:
-            counts.decisions += 1
-            known = [outcome for outcome in outcomes.get(decision.decision_id, ()) if outcome.received_at <= now]
-            row = _row(ledger, live, view, decision, known, now)
-            if isinstance(row, str):
-                counts.reasons[row] += 1
-            else:
-                yield row
+        rows, after = page_of(ledger, live, view, now, after, size, counts)
+        yield from rows
+
+
+def page_of(
+    ledger: Ledger, live: Live, view: View, now: Instant, after: str, size: int, counts: LeftOut
+) -> tuple[list[tuple[Any, ...]], str | None]:
+    """Rows of the next `size` decisions after this id, and the id of the last of those; None after the last page."""
+    page = ledger.decisions.page(view.tactic.campaign_id, after, size)
+    outcomes = ledger.outcomes.of([decision.decision_id for decision in page])
+    rows = []
+    for decision in page:
+        counts.decisions += 1
+        known = [outcome for outcome in outcomes.get(decision.decision_id, ()) if outcome.received_at <= now]
+        row = _row(ledger, live, view, decision, known, now)
+        if isinstance(row, str):
+            counts.reasons[row] += 1
+        else:
+            rows.append(row)
+    return rows, page[-1].decision_id if len(page) == size else None
 
 
 def _row(

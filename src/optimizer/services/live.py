@@ -6,23 +6,27 @@ Every transaction asks `Live.at(ledger)` first. It costs one small read, and onl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from optimizer.domain.controls import UNTOUCHED, Controls
 from optimizer.domain.decision import Decision
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.assessment import RewardRule
+from optimizer.engine.behaviour import Behaviour
 from optimizer.engine.tactic import Tactic, compile_tactic
-from optimizer.errors import NotFound
+from optimizer.errors import Conflict, NotFound, Unavailable
+from optimizer.services.pseudonyms import PERSONS_AS_THEY_ARE, RECIPIENT_KEY, Pseudonyms
 from optimizer.storage.store import Ledger
 from optimizer.strategy.audience import Attribute
+from optimizer.strategy.documents import Strategy
 from optimizer.strategy.variants import Variant
 from optimizer.strategy.workspace import Workspace, read_workspace
 
 DOCUMENTS = "documents"  # counter: strategy versions, approvals and controls
 SNAPSHOTS = "snapshots"  # counter: snapshots of any campaign
+TOMBSTONES = "tombstones"  # counter: 1 since somebody was erased who must not be contacted again
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +39,35 @@ class Loaded:
     tactics: Mapping[str, Tactic]
     tables: Mapping[str, AllocationTable]
     controls: Mapping[str, Controls]
+    pseudonyms: Pseudonyms = PERSONS_AS_THEY_ARE
+    behaviour: Behaviour | None = None  # how attributes follow from what recipients did
+    deriving: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # those that a campaign looks at, if any
 
     @property
     def declared(self) -> Mapping[str, Attribute]:
         """The attributes the documents declare."""
         return {} if self.workspace is None else self.workspace.strategy.attributes
+
+    @property
+    def strategy(self) -> Strategy:
+        """The strategy in force.
+
+        Raises:
+            Conflict: there is none.
+        """
+        if self.workspace is None:
+            raise Conflict("no strategy is in force; run `optimizer apply` first")
+        return self.workspace.strategy
+
+    @property
+    def currency(self) -> str:
+        """The strategy's currency; empty while no strategy is in force."""
+        return "" if self.workspace is None else self.workspace.strategy.currency
+
+    @property
+    def has_tombstones(self) -> bool:
+        """Whether anybody was erased who must not be contacted again."""
+        return TOMBSTONES in self.revisions
 
     def tactic(self, campaign_id: str) -> Tactic:
         """The campaign, compiled.
@@ -61,26 +89,35 @@ class Live:
     """The worker's copy of the ledger's documents and snapshots.
 
     Args:
-        secret: key of every hash: recipient keys, decision ids, draws, holdouts.
+        secret: key of every hash: persons, decision ids, draws, holdouts.
+        find_key: gives the recipient key with a fingerprint, or None when this process does not have it.
     """
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, find_key: Callable[[str], bytes | None] = lambda _: None) -> None:
         self.secret = secret
+        self._find_key = find_key
+        self._pseudonyms = {PERSONS_AS_THEY_ARE.number: PERSONS_AS_THEY_ARE}
         self._loaded = NOTHING_LOADED
         self._editions: dict[int, Mapping[str, Tactic]] = {}
         self._lock = Lock()
 
+    @property
+    def latest(self) -> Loaded:
+        """The state this process saw last, without asking the ledger; it may have changed since."""
+        return self._loaded
+
     def at(self, ledger: Ledger) -> Loaded:
         """The state in force in this transaction."""
-        loaded = self._loaded
-        if _newer(ledger.revisions.all(), loaded.revisions):
+        loaded, seen = self._loaded, ledger.revisions.all()
+        if _newer(seen, loaded.revisions):
             with self._lock:
                 loaded = self._loaded
                 if _newer(ledger.revisions.all(), loaded.revisions):  # else another thread has loaded it meanwhile
                     loaded = _load(ledger, loaded)
                     if not ledger.revisions.bumped:  # what this transaction changed itself may yet be rolled back
                         self._loaded = loaded
-        return loaded
+        number = seen.get(RECIPIENT_KEY, 0)
+        return loaded if number == loaded.pseudonyms.number else self._renamed(ledger, loaded, number)
 
     def edition(self, ledger: Ledger, version: int) -> Mapping[str, Tactic]:
         """The campaigns of one version of the documents, for judging and repeating what was decided under it."""
@@ -103,10 +140,31 @@ class Live:
         tactic = self.edition(ledger, decision.strategy_version)[decision.campaign_id]
         return tactic.variants[tactic.variant_ids.index(decision.variant_id)]
 
+    def _renamed(self, ledger: Ledger, loaded: Loaded, number: int) -> Loaded:
+        """The state with the pseudonyms this very transaction sees; a view from before a rotation has those of then.
+
+        Raises:
+            Unavailable: this process does not have the recipient key in force.
+        """
+        with self._lock:
+            if number not in self._pseudonyms:
+                wanted = ledger.revisions.read(RECIPIENT_KEY)
+                key = self._find_key(wanted)
+                if key is None:
+                    raise Unavailable(
+                        f"recipient key: found none with fingerprint {wanted}; allowed the one that rotation {number} "
+                        "made, in .optimizer/recipient-key or OPTIMIZER_RECIPIENT_KEY"
+                    )
+                self._pseudonyms[number] = Pseudonyms(number, key)
+            renamed = replace(loaded, pseudonyms=self._pseudonyms[number])
+            if number > loaded.pseudonyms.number and loaded is self._loaded and not ledger.revisions.bumped:
+                self._loaded = renamed
+        return renamed
+
 
 def _newer(revisions: Mapping[str, int], loaded: Mapping[str, int]) -> bool:
     """Whether a transaction sees something that is not loaded; an older view never unloads a newer one."""
-    return any(revisions.get(name, 0) > loaded.get(name, 0) for name in (DOCUMENTS, SNAPSHOTS))
+    return any(revisions.get(name, 0) > loaded.get(name, 0) for name in (DOCUMENTS, SNAPSHOTS, TOMBSTONES))
 
 
 def _load(ledger: Ledger, loaded: Loaded) -> Loaded:
@@ -136,7 +194,10 @@ def _loaded_at(ledger: Ledger, revisions: Mapping[str, int], loaded: Loaded) -> 
             table = None if snapshot is None else AllocationTable(snapshot)
         if table is not None:
             tables[campaign_id] = table
-    return Loaded(revisions, version, workspace, tactics, tables, controls)
+    behaviour = None if workspace is None else Behaviour.of(workspace.strategy)
+    names = {} if behaviour is None else {id_: behaviour.used_by(tactic) for id_, tactic in tactics.items()}
+    deriving = {campaign_id: of_campaign for campaign_id, of_campaign in names.items() if of_campaign}
+    return Loaded(revisions, version, workspace, tactics, tables, controls, loaded.pseudonyms, behaviour, deriving)
 
 
 def tactics_of(

@@ -13,6 +13,7 @@ from optimizer.services.elsewhere import start_in_words
 from optimizer.services.hindsight import Hindsight, hindsight
 from optimizer.services.live import Live, tactics_of
 from optimizer.services.outlooks import NO_ASSUMPTIONS, Assumptions, SegmentOutlook, campaign_outlook
+from optimizer.services.proposing.undoing import undoing_warnings
 from optimizer.services.reused_ids import reused_id_warnings
 from optimizer.storage.store import Ledger
 from optimizer.strategy.changes import Change, campaigns_touched, changes
@@ -88,5 +89,6 @@ def plan(
         warnings=(
             *capacity_warnings(ledger, workspace, awaiting, now),
             *reused_id_warnings(ledger, loaded.workspace, workspace),
+            *undoing_warnings(ledger, workspace),
         ),
     )

@@ -56,18 +56,21 @@ def table_of(ledger: Ledger, snapshot_id: str | None) -> AllocationTable | None:
     return None if snapshot is None else AllocationTable(snapshot)
 
 
-def comes_out_the_same(ledger: Ledger, live: Live, decision: Decision, table: AllocationTable | None) -> bool:
+def comes_out_the_same(
+    ledger: Ledger, live: Live, decision: Decision, person: str, table: AllocationTable | None
+) -> bool:
     """Whether id, segment, group, variant and propensity are computed again, bit for bit.
 
     Args:
         ledger: gives the documents the decision was made under.
         live: gives the secret.
         decision: the decision as the ledger has it.
+        person: whom it is stored to be about, see `services.pseudonyms`.
         table: see `table_of`; decisions of one snapshot may share it.
     """
     if table is None and decision.snapshot_id is not None:
         return False
-    chance = chances(live.secret, decision.campaign_id, decision.recipient_key, decision.request_id)
+    chance = chances(live.secret, decision.campaign_id, person, decision.request_id)
     tactic = live.edition(ledger, decision.strategy_version)[decision.campaign_id]
     again = recompute(tactic, table, decision, chance.u, Chances.places([chance]))
     recorded = (decision.segment_id, decision.group, decision.variant_id, decision.propensity)

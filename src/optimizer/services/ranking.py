@@ -9,7 +9,7 @@ from optimizer.engine.ranking import Ranking, ranking
 from optimizer.engine.supplies import meters_of
 from optimizer.insights.ranking_words import RULES, offer, places, reward_unit
 from optimizer.services.committing import supplies_seen
-from optimizer.services.deciding import DecisionRequest, hashed, met_by, problem_of
+from optimizer.services.deciding import DecisionRequest, derive, hashed, met_by, problem_of
 from optimizer.services.live import Live
 from optimizer.services.people import known_of
 from optimizer.storage.store import Ledger
@@ -52,8 +52,11 @@ def rank(ledger: Ledger, live: Live, request: DecisionRequest, now: Instant) -> 
     if problem is not None:
         raise problem
     tactic, table = loaded.tactics[request.campaign_id], loaded.tables[request.campaign_id]
-    one = hashed(live.secret, request)
-    met = met_by(loaded, tactic, [one], known_of(ledger, [one.recipient_key]))
+    (one,) = hashed(live, loaded, [request])
+    people = known_of(ledger, live, loaded, [one.person], [one.recipient_key], now)
+    met = met_by(live, loaded, [one], people)
+    if loaded.deriving:
+        derive(ledger, loaded, [one], met, now)
     supplies = supplies_seen(ledger, tactic, one.recipient_key, now)
     room = supplies.room(tactic, meters_of(tactic, now), [one.recipient_key], now)
     found = ranking(tactic, table, met.contacts, room, now)
@@ -61,7 +64,7 @@ def rank(ledger: Ledger, live: Live, request: DecisionRequest, now: Instant) -> 
     said = offer(found, control)
     because = {variant_id: RULES[rule] for variant_id, rule in found.removed.items()}
     because |= dict.fromkeys(found.kept_from, said)
-    unit = reward_unit(tactic.reward_rule, "" if loaded.workspace is None else loaded.workspace.strategy.currency)
+    unit = reward_unit(tactic.reward_rule, loaded.currency)
     by_id = dict(zip(tactic.variant_ids, tactic.variants, strict=True))
     return Ranked(
         campaign_id=tactic.campaign_id,

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import Instant
 from optimizer.domain.micros import MICRO, units
-from optimizer.domain.reasons import HOLDOUTS, Block, Group
-from optimizer.domain.statistics import DECIDED, NOTHING, WITHHELD, ZERO, Cell, Sums, reward_metric
+from optimizer.domain.reasons import Block, Group
+from optimizer.domain.statistics import DECIDED, ZERO, Cell, Sums, reward_metric
 from optimizer.engine.allocations import AllocationTable
-from optimizer.engine.comparing import compared
+from optimizer.engine.comparing import compared, held_out, sent
 from optimizer.engine.gathering import evidence_of
 from optimizer.engine.lateness import effective, maturity_of
 from optimizer.engine.tactic import Tactic
-from optimizer.errors import Conflict
 from optimizer.evaluation.stratified import StratifiedDifference
 from optimizer.guardrails.budget import Affordable
 from optimizer.guardrails.eligibility import blocked, blocks, ordinary
@@ -37,7 +36,6 @@ from optimizer.services.summaries import CampaignSummary, summary
 from optimizer.storage.store import Ledger
 
 LEVEL = 0.95
-AMOUNT = "amount"  # how an objective counts money, see `RewardRule.value`
 THE_OTHERS = "the others"  # what a variant is compared with where control is nothing
 HOLDOUT = "the holdout"
 _UNIFORM = (1.0, 1.0)
@@ -173,19 +171,26 @@ class _Known:
     now: Instant
 
 
-def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> CampaignReport:
+def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant, cells: Some | None = None) -> CampaignReport:
     """What a campaign did and learned so far.
+
+    Args:
+        ledger: the ledger.
+        live: what is in force.
+        campaign_id: the campaign.
+        now: the instant.
+        cells: its statistics, where they have been read already; wider buckets will do, see
+            `services.campaign_sums`.
 
     Raises:
         NotFound: no such campaign.
     """
     loaded = live.at(ledger)
     tactic = loaded.tactic(campaign_id)
-    if loaded.workspace is None:
-        raise Conflict("no strategy is in force; run `optimizer apply` first")
-    strategy = loaded.workspace.strategy
+    strategy = loaded.strategy
     objective = next(o for o in strategy.objectives if o.id == tactic.campaign.serves)
-    cells = list(ledger.statistics.of_campaign(campaign_id))
+    if cells is None:
+        cells = list(ledger.statistics.of_campaign(campaign_id))
     outcomes: dict[str, int] = {}
     for cell, sums in cells:
         kind = cell.metric.removeprefix("outcome:")
@@ -202,9 +207,9 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campai
         reward_outcome=objective.reward.outcome,
         model=tactic.policy.model,
         unit=unit,
-        maturity_unit=unit if tactic.reward_rule.value == AMOUNT else SHARE,
+        maturity_unit=unit if tactic.reward_rule.in_amounts else SHARE,
         segments=tuple(_segment_report(known, segment, cells) for segment in range(len(tactic.rules.segment_ids))),
-        lift=_difference(tactic, _sent(in_force), _held_out(in_force), HOLDOUT),
+        lift=_difference(tactic, sent(in_force), held_out(in_force), HOLDOUT),
         outcomes=dict(sorted(outcomes.items())),
     )
 
@@ -216,8 +221,8 @@ def _known(tactic: Tactic, table: AllocationTable, evidence: Evidence, unit: str
     maturity, counted = maturity_of(tactic, heard, heard_until), effective(tactic, heard, heard_until)
     rates_alone = replace(counted, penalty_counts=counted.penalty_counts[:0])
     expected: Posterior = beta_posterior(rates_alone, heard_until, None)
-    if tactic.reward_rule.value == AMOUNT:
-        penalties = [units(penalty) for _, penalty in tactic.reward_rule.penalties]
+    if tactic.reward_rule.in_amounts:
+        penalties = tactic.reward_rule.penalty_units
         expected = hurdle_posterior(counted, heard_until, None, _UNIFORM, penalties, seed=(0,))
     return _Known(tactic, table, heard.trials.sum(axis=-1), maturity, expected.interval(LEVEL), unit, now)
 
@@ -225,11 +230,15 @@ def _known(tactic: Tactic, table: AllocationTable, evidence: Evidence, unit: str
 def _segment_report(known: _Known, segment: int, cells: Some) -> SegmentReport:
     tactic, table = known.tactic, known.table
     here = [(cell, sums) for cell, sums in cells if cell.segment_id == tactic.rules.segment_ids[segment]]
-    sent = _sent(here)
+    learned_from, aside = sent(here), held_out(here)
     row = table.row(segment, tactic.limits.may_be_chosen[segment])
     removed = _removed(known, segment)
     by_arm = [
-        [(cell, sums) for cell, sums in sent if (cell.variant_id, cell.content_hash) == (v.variant_id, v.content_hash)]
+        [
+            (cell, sums)
+            for cell, sums in learned_from
+            if (cell.variant_id, cell.content_hash) == (v.variant_id, v.content_hash)
+        ]
         for v in tactic.variants
     ]
     variants = tuple(
@@ -238,8 +247,8 @@ def _segment_report(known: _Known, segment: int, cells: Some) -> SegmentReport:
     )
     metric = reward_metric(tactic.reward_rule.objective_id)
     by_people = [(cell, sums) for cell, sums in here if cell.group == Group.CHOSEN_BY_PEOPLE]
-    learning, holdout, people = (_rate(_total(some, metric)) for some in (sent, _held_out(here), by_people))
-    lift = _difference(tactic, sent, _held_out(here), HOLDOUT)
+    learning, holdout, people = (rate_of(_total(some, metric)) for some in (learned_from, aside, by_people))
+    lift = _difference(tactic, learned_from, aside, HOLDOUT)
     named = [(variant.variant_id, variant.difference) for variant in variants]
     named.append(("the learning group", lift))
     notes = tuple(
@@ -268,9 +277,9 @@ def _variant_report(
         variant_id=variant_id,
         removed_by=removed.get(variant_id),
         decisions=_total(mine, DECIDED).n,
-        rate=_rate(earned),
+        rate=rate_of(earned),
         believed=Estimate(float(posterior.mean[at]), float(low[at]), float(high[at])),
-        matured=_rate(_sums(maturity, at)),
+        matured=rate_of(_sums(maturity, at)),
         at_maturity=_at_maturity(known, at) if trials else None,
         difference=_against_others(tactic, arm, by_arm),
         elsewhere=float(elsewhere[at]) if elsewhere.size else 0.0,
@@ -286,7 +295,7 @@ def _sums(maturity: Maturity, at: tuple[int, int]) -> Sums:
 
 def _at_maturity(known: _Known, at: tuple[int, int]) -> Estimate:
     maturity = known.maturity
-    is_amount = known.tactic.reward_rule.value == AMOUNT
+    is_amount = known.tactic.reward_rule.in_amounts
     value = float((maturity.expected_rewards if is_amount else maturity.expected_positives)[at] / known.trials[at])
     low, high = (float(end[at]) for end in known.ends)
     return Estimate(value, min(low, value), max(high, value))
@@ -316,15 +325,6 @@ def _removed(known: _Known, segment: int) -> Mapping[str, Block]:
     return blocked(blocks(tactic.limits, here_and_now, known.now)[0], tactic.variant_ids)
 
 
-def _sent(cells: Some) -> list[tuple[Cell, Sums]]:
-    nothing = {NOTHING, WITHHELD}
-    return [(cell, sums) for cell, sums in cells if cell.group == Group.LEARNING and cell.variant_id not in nothing]
-
-
-def _held_out(cells: Some) -> list[tuple[Cell, Sums]]:
-    return [(cell, sums) for cell, sums in cells if cell.group in HOLDOUTS]
-
-
 def _total(cells: Some, metric: str) -> Sums:
     total = ZERO
     for cell, sums in cells:
@@ -333,7 +333,8 @@ def _total(cells: Some, metric: str) -> Sums:
     return total
 
 
-def _rate(sums: Sums) -> Rate:
+def rate_of(sums: Sums) -> Rate:
+    """The rate of some trials."""
     posterior = BetaPosterior(np.array([[1.0 + sums.positives]]), np.array([[1.0 + sums.n - sums.positives]]))
     low, high = posterior.interval(LEVEL)
     rate, mean = (sums.positives / sums.n, units(sums.total) / sums.n) if sums.n else (None, None)

@@ -18,6 +18,7 @@ from optimizer.errors import Conflict, NotFound
 from optimizer.guardrails.rollout import Wait, approved, released, waits
 from optimizer.services.auditing import noted
 from optimizer.services.live import DOCUMENTS, Live
+from optimizer.services.noticing import announce_pause
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
 
@@ -215,6 +216,37 @@ def advance(
     return _steered(ledger, live, campaign_id, "advance", change, actor=actor, note=note, now=now)
 
 
+def roll_back(
+    ledger: Ledger, live: Live, campaign_id: str, *, stage: int | None = None, actor: str, note: str, now: Instant
+) -> Steered:
+    """Take the rollout back to the stage before, and hold it there until somebody releases it.
+
+    Who is not in that stage gets control again. Nothing moves it on by itself: whoever goes back has a reason to.
+    Whoever names the stage, counted from 1, is safe from going back further when somebody else has been faster.
+
+    Raises:
+        Conflict: there is no rollout or no stage before, or it is not the one that was named.
+    """
+
+    def change(tactic: Tactic, controls: Controls) -> _Change | str:
+        stages = tactic.stages
+        here = min(controls.stage, len(stages) - 1)
+        if not stages:
+            raise Conflict(f"rollout: found none in the documents of campaign {campaign_id}; allowed one with stages")
+        if stage is not None and stage == here + 1 and controls.held:
+            return f"{stage_words(stages, here)} is where it is held already"
+        if here == 0:
+            raise Conflict(f"rollout: found {stage_words(stages, 0)}; allowed a stage that one comes before")
+        if stage is not None and stage != here:
+            raise Conflict(f"stage: found {stage}; allowed the one before, {here}")
+        after = replace(controls, stage=here - 1, stage_since=now, held=True, stage_approved=None)
+        words = stage_words(stages, here - 1)
+        sentence = f"the rollout of {campaign_id} is back at {words}, and held there until somebody releases it"
+        return _Change(after, campaign_id, stage_words(stages, here), f"held: {words}", sentence)
+
+    return _steered(ledger, live, campaign_id, "roll back", change, actor=actor, note=note, now=now)
+
+
 def release(ledger: Ledger, live: Live, campaign_id: str, *, actor: str, note: str, now: Instant) -> Steered:
     """Let a rollout go on that a breach has held. Whoever does knows of the breach: this answers the alarms."""
 
@@ -285,6 +317,8 @@ def _steered(
     ledger.controls.put(campaign_id, found.controls)
     ledger.revisions.bump(DOCUMENTS)
     ledger.audit.append(AuditEntry(now, actor, action, found.subject, said, found.before, found.after))
+    for variant_id in sorted(found.controls.paused.keys() - controls.paused.keys()):
+        announce_pause(ledger, campaign_id, variant_id, found.controls.paused[variant_id], now)
     return Steered(campaign_id, found.controls, changed=True, sentence=found.sentence)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -119,12 +119,12 @@ def summary(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Campa
 def _summary(ledger: Ledger, loaded: Loaded, campaign_id: str, now: Instant) -> CampaignSummary:
     tactic = loaded.tactic(campaign_id)
     budget = budget_lines(ledger, tactic, now)
-    learning, frozen_since = _learning(tactic, now)
+    learning, frozen_since = learning_of(tactic, now)
     return CampaignSummary(
         campaign_id=tactic.campaign_id,
         serves=tactic.campaign.serves,
         why=tactic.campaign.why,
-        state=_state(tactic, budget, now),
+        state=state_of(tactic, now, exhausted=any(line.exhausted for line in budget)),
         learning=learning,
         frozen_since=frozen_since,
         alarms=dict(loaded.controls.get(tactic.campaign_id, UNTOUCHED).alerted),
@@ -138,7 +138,8 @@ def _summary(ledger: Ledger, loaded: Loaded, campaign_id: str, now: Instant) -> 
     )
 
 
-def _state(tactic: Tactic, budget: Sequence[BudgetLine], now: Instant) -> State:
+def state_of(tactic: Tactic, now: Instant, *, exhausted: bool) -> State:
+    """What a campaign is doing; `exhausted`: no variant fits into what is left of some budget."""
     limits = tactic.limits
     if limits.status is not Status.RUNNING:
         return State.STOPPED if limits.status is Status.STOPPED else State.PAUSED
@@ -150,10 +151,11 @@ def _state(tactic: Tactic, budget: Sequence[BudgetLine], now: Instant) -> State:
         return State.SCHEDULED
     if limits.review_due_at is not None and now >= limits.review_due_at:
         return State.REVIEW_OVERDUE
-    return State.BUDGET_EXHAUSTED if any(line.exhausted for line in budget) else State.LIVE
+    return State.BUDGET_EXHAUSTED if exhausted else State.LIVE
 
 
-def _learning(tactic: Tactic, now: Instant) -> tuple[Learning, Instant | None]:
+def learning_of(tactic: Tactic, now: Instant) -> tuple[Learning, Instant | None]:
+    """Whether a campaign learns, and since when it does not."""
     if tactic.silent_since is not None:
         return Learning.FROZEN_SILENCE, tactic.silent_since
     if frozen_by_review(tactic, now):

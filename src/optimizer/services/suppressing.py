@@ -1,15 +1,18 @@
-"""Suppress: recipients who get nothing, because a person said so. The trail names them by their keyed hash only."""
+"""Suppress: recipients who get nothing, because a person said so.
+
+The audit trail says how many they were and names none of them: it can never be changed, and they may be erased. Who is
+on the list, since when and because of whom, the list itself says.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from hashlib import sha256
 from typing import NamedTuple
 
 from optimizer.domain.instants import Instant
 from optimizer.errors import Conflict, InvalidRequest, RequestFinding
-from optimizer.policy.draw import recipient_key
+from optimizer.policy.draw import recipient_key, recipient_keys, tombstones
 from optimizer.services.auditing import noted
 from optimizer.services.live import DOCUMENTS, Live
 from optimizer.storage.audit import AuditEntry
@@ -17,7 +20,7 @@ from optimizer.storage.controls import EVERY_CHANNEL, Suppression
 from optimizer.storage.store import Ledger
 
 RECIPIENT_PATTERN = r"^[A-Za-z0-9._:@+=/~|-]{1,128}$"  # what callers may send as a recipient
-_NAMED_ONE_BY_ONE = 20  # in the audit trail; of longer lists it keeps a digest
+ERASED = "erased after a no"  # source of an entry of which only a tombstone is left
 
 
 class Suppressed(NamedTuple):
@@ -50,7 +53,7 @@ def suppress(
         InvalidRequest: the note says nothing, a recipient is none, or the documents have no such channel.
         Conflict: a channel is named, but no documents are in force that could have it.
     """
-    said, keys = noted(note), _keys(live, recipients)
+    said, keys = noted(note), _keys(ledger, live, recipients)
     ledger.revisions.hold(DOCUMENTS)  # the one order of locks: documents, then the audit trail
     _check_channel(ledger, live, channel)
     chosen = EVERY_CHANNEL if channel is None else channel
@@ -58,7 +61,7 @@ def suppress(
     new = [key for key in keys if chosen not in listed.get(key, ())]
     if new:
         ledger.suppressions.add(Suppression(key, chosen, now, f"by {actor}") for key in new)
-        entry = AuditEntry(now, actor, "suppress", _subject(new), said, "", f"{_on(chosen)}: {_named(new)}")
+        entry = AuditEntry(now, actor, "suppress", people(len(new)), said, "", _on(chosen))
         ledger.audit.append(entry)
     return Suppressed(len(new), len(keys) - len(new), chosen)
 
@@ -80,33 +83,59 @@ def unsuppress(
     Raises:
         InvalidRequest: the note says nothing, or a recipient is none.
     """
-    said, keys = noted(note), _keys(live, recipients)
+    said, keys = noted(note), _keys(ledger, live, recipients)
     ledger.revisions.hold(DOCUMENTS)
     listed = ledger.suppressions.of(keys)
-    gone: list[str] = []
-    for key in keys:
+    gone = 0
+    for key, hashed in zip(keys, _tombstones(ledger, live, keys), strict=True):
         channels = sorted(listed.get(key, ())) if channel is None else [channel]
         removed = [name for name in channels if ledger.suppressions.remove(key, name)]
-        gone += [key] * bool(removed)
+        exhumed = 0 if hashed is None else ledger.tombstones.remove(hashed, channel)
+        gone += bool(removed or exhumed)
     chosen = EVERY_CHANNEL if channel is None else channel
     if gone:
-        entry = AuditEntry(now, actor, "unsuppress", _subject(gone), said, f"{_on(chosen)}: {_named(gone)}", "")
-        ledger.audit.append(entry)
-    return Suppressed(len(gone), len(keys) - len(gone), chosen)
+        ledger.audit.append(AuditEntry(now, actor, "unsuppress", people(gone), said, _on(chosen), ""))
+    return Suppressed(gone, len(keys) - gone, chosen)
 
 
 def suppression(ledger: Ledger, live: Live, recipient: str) -> list[Suppression]:
     """Why, since when and on which channels a recipient gets nothing; empty when they are not on the list."""
-    return ledger.suppressions.entries(recipient_key(live.secret, recipient))
+    key = live.at(ledger).pseudonyms.key_of(recipient_key(live.secret, recipient))
+    (hashed,) = _tombstones(ledger, live, [key])
+    buried = [] if hashed is None else ledger.tombstones.entries(hashed)
+    return [*ledger.suppressions.entries(key), *(Suppression(key, one.channel, one.at, ERASED) for one in buried)]
 
 
-def _keys(live: Live, recipients: Sequence[str]) -> list[str]:
-    """Keys of the recipients, each once, in their order."""
+def check_recipients(recipients: Sequence[str]) -> None:
+    """Refuse what cannot be a recipient.
+
+    Raises:
+        InvalidRequest: naming the first that is none.
+    """
     for number, recipient in enumerate(recipients, start=1):
         if re.fullmatch(RECIPIENT_PATTERN, recipient) is None:
             allowed = "1 to 128 letters, digits or any of . _ : @ + = / ~ | -"
             raise InvalidRequest(RequestFinding(f"/recipients/{number}", f"{recipient!r:.60}", allowed))
-    return list(dict.fromkeys(recipient_key(live.secret, recipient) for recipient in recipients))
+
+
+def people(n: int) -> str:
+    """So many recipients, in words."""
+    return "1 recipient" if n == 1 else f"{n:,} recipients"
+
+
+def _keys(ledger: Ledger, live: Live, recipients: Sequence[str]) -> list[str]:
+    """Keys of the recipients, each once, in their order."""
+    check_recipients(recipients)
+    persons = list(dict.fromkeys(recipient_keys(live.secret, recipients)))
+    return live.at(ledger).pseudonyms.keys_of(persons)
+
+
+def _tombstones(ledger: Ledger, live: Live, keys: Sequence[str]) -> list[str | None]:
+    """What would be left of each of them, had they been erased; None for all while nothing is left of anybody."""
+    loaded = live.at(ledger)
+    if not loaded.has_tombstones:
+        return [None] * len(keys)
+    return list(tombstones(live.secret, loaded.pseudonyms.persons_of(keys)))
 
 
 def _check_channel(ledger: Ledger, live: Live, channel: str | None) -> None:
@@ -119,16 +148,6 @@ def _check_channel(ledger: Ledger, live: Live, channel: str | None) -> None:
     if channel not in known:
         allowed = ", ".join(sorted(known)) or "none: the documents in force name no channel"
         raise InvalidRequest(RequestFinding("/channel", f"{channel!r:.60}", allowed))
-
-
-def _subject(keys: Sequence[str]) -> str:
-    return f"recipient {keys[0]}" if len(keys) == 1 else f"{len(keys)} recipients"
-
-
-def _named(keys: Sequence[str]) -> str:
-    if len(keys) <= _NAMED_ONE_BY_ONE:
-        return ", ".join(keys)
-    return f"SHA-256 of their keys, sorted, a line each: {sha256(chr(10).join(sorted(keys)).encode()).hexdigest()}"
 
 
 def _on(channel: str) -> str:

@@ -68,6 +68,8 @@ def trials_of(
         segment, rule = segment_of.get(decision.segment_id or ""), rule_of(decision.strategy_version)
         if arm is None or segment is None or rule.objective_id != tactic.reward_rule.objective_id:
             continue
+        if decision.is_anonymous:  # its attributes are not unknown, as those of others may be, but gone
+            continue
         found = assess(rule, decision, outcomes.get(decision.decision_id, ()))
         if found.exposed_at is not None:
             rows.append((segment, arm, found.rewarded, decision.decided_at))

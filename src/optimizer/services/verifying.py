@@ -23,6 +23,7 @@ class Verification:
     Attributes:
         mismatches: cells whose stored sums are not those of the fold, as ``(cell, stored, folded)``.
         recomputed: past decisions that were recomputed from snapshot and request.
+        anonymous: how many were not, because nothing is left of their recipients; they are folded all the same.
         differing: ids of those that came out differently.
         meters: how many meters were compared with the commitments they count.
         false_meters: those that say something else, as ``(meter, stored, summed)``.
@@ -33,6 +34,7 @@ class Verification:
     cells: int
     mismatches: tuple[tuple[Cell, Sums, Sums], ...]
     recomputed: int
+    anonymous: int
     differing: tuple[str, ...]
     meters: int
     false_meters: tuple[tuple[MeterKey, Reading, Reading], ...]
@@ -63,13 +65,15 @@ def verify_ledger(
         for cell in sorted(stored.keys() | folded.keys())
         if stored.get(cell, ZERO) != folded.get(cell, ZERO)
     )
-    sample = ledger.decisions.sample(recompute_decisions)
+    drawn = ledger.decisions.sample(recompute_decisions)
+    sample = [decision for decision in drawn if not decision.is_anonymous]
     return Verification(
         counts.decisions,
         counts.outcomes,
         len(stored),
         mismatches,
         len(sample),
+        len(drawn) - len(sample),
         _differing(ledger, live, sample),
         len(ledger.meters.all()),
         _false_meters(ledger, live),
@@ -118,8 +122,9 @@ def judged(
 
 def _differing(ledger: Ledger, live: Live, decisions: Sequence[Decision]) -> tuple[str, ...]:
     tables = {name: table_of(ledger, name) for name in {decision.snapshot_id for decision in decisions}}
+    persons = live.at(ledger).pseudonyms.persons_of([decision.recipient_key for decision in decisions])
     return tuple(
         decision.decision_id
-        for decision in decisions
-        if not comes_out_the_same(ledger, live, decision, tables[decision.snapshot_id])
+        for decision, person in zip(decisions, persons, strict=True)
+        if not comes_out_the_same(ledger, live, decision, person, tables[decision.snapshot_id])
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from optimizer.domain.controls import UNTOUCHED, Controls
 from optimizer.domain.evidence import Evidence
@@ -15,6 +15,7 @@ from optimizer.engine.raising import Done
 from optimizer.engine.tactic import Tactic
 from optimizer.engine.watching import watched
 from optimizer.services.live import DOCUMENTS, Live
+from optimizer.services.noticing import announce_done
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
 
@@ -71,12 +72,13 @@ def raise_alarms(ledger: Ledger, tactic: Tactic, snapshot: Snapshot, evidence: E
 
 
 def _written(
-    ledger: Ledger, campaign_id: str, before: Controls, controls: Controls, done: Iterable[Done], now: Instant
+    ledger: Ledger, campaign_id: str, before: Controls, controls: Controls, done: Sequence[Done], now: Instant
 ) -> tuple[str, ...]:
     if controls != before or controls.noticed != before.noticed:
         ledger.controls.put(campaign_id, controls)
     if controls != before:  # what was only noticed decides nothing, so no worker need hear of it
         ledger.revisions.bump(DOCUMENTS)
+    announce_done(ledger, campaign_id, done, now)
     for one in done:
         ledger.audit.append(AuditEntry(now, WATCHER, one.action, one.subject, one.sentence, one.before, one.after))
     return tuple(f"{one.subject}: {one.action}: {one.sentence}" for one in done)

@@ -35,12 +35,18 @@ class Heard:
     Attributes:
         recipients: ``[E]``, whom each outcome is of.
         kinds: ``[E]``, places in the world's kinds.
+        decisions, decided_at: ``[E]``, rows of the journal, and their instants.
+        occurred_at, values: ``[E]``, when each happened, and its value in micro-units.
         given_back: by the step of the decisions, what their outcomes changed on the meters they count on.
         withdrawn: recipient and instant of each decision that turned out to have never been sent.
     """
 
     recipients: NDArray[np.int64]
     kinds: NDArray[np.int64]
+    decisions: NDArray[np.int64]
+    decided_at: NDArray[np.int64]
+    occurred_at: NDArray[np.int64]
+    values: NDArray[np.int64]
     given_back: dict[int, Reading]
     withdrawn: list[tuple[int, Instant]]
 
@@ -95,7 +101,7 @@ class Journal:
         rows, kinds, at = self._coming
         due = at <= now
         self._coming = (rows[~due], kinds[~due], at[~due])
-        rows, kinds = rows[due], kinds[due]
+        rows, kinds, at = rows[due], kinds[due], at[due]
         changed = np.unique(rows)
         rule = self._tactic.reward_rule
         before = self._made(changed)
@@ -117,14 +123,24 @@ class Journal:
         self._exchange(still_open, owed, released_together(owed, now), given_back)
         columns = self._columns
         withdrawn = list(zip(columns["recipients"][gone].tolist(), columns["decided_at"][gone].tolist(), strict=True))
-        return Heard(columns["recipients"][rows], kinds, given_back, withdrawn)
+        return Heard(
+            recipients=columns["recipients"][rows],
+            kinds=kinds,
+            decisions=rows,
+            decided_at=columns["decided_at"][rows],
+            occurred_at=at,
+            values=columns["values"][rows, kinds],
+            given_back=given_back,
+            withdrawn=withdrawn,
+        )
 
-    def trials(self, tactic: Tactic, numbers: NDArray[np.float64]) -> Trials:
+    def trials(self, tactic: Tactic, numbers: NDArray[np.float64], *, of_decisions: bool = False) -> Trials:
         """The newest trials that were drawn, judged by everything heard of so far.
 
         Args:
             tactic: the campaign; it looks at attributes.
             numbers: attributes of everyone in the world, as its features read them, ``[M, …]``.
+            of_decisions: they are of each decision instead, in order: attributes that follow from behaviour change.
         """
         columns, n = self._columns, self._n
         drawn = (columns["groups"][:n] == LEARNING) & (columns["arms"][:n] != NO_ARM)
@@ -135,7 +151,7 @@ class Journal:
             here = rows[start : start + _CHUNK]
             made = self._made(here)
             found = assessments(self._tactic.reward_rule, self._kinds, made)
-            trials, recipients = found.exposed, columns["recipients"][here]
+            trials, recipients = found.exposed, here if of_decisions else columns["recipients"][here]
             judged = (made.segments, made.arms, found.rewarded, made.decided_at, np.ones(len(here)))
             of_trials = [column[trials] for column in (numbers[recipients], *judged)]
             parts.append(Trials.of_columns(of_trials, parts[0].shape))

@@ -22,8 +22,8 @@ from optimizer.engine.comparing import compared
 from optimizer.engine.contexts import TrialsNow
 from optimizer.engine.gathering import evidence_of
 from optimizer.engine.pricing import paced_budget
-from optimizer.engine.supplies import Keys, Supplies
-from optimizer.engine.tactic import Tactic
+from optimizer.engine.supplies import Supplies
+from optimizer.engine.tactic import Keys, Tactic
 from optimizer.guardrails.eligibility import BLOCKS, ELIGIBLE
 from optimizer.guardrails.groups import LEARNING
 from optimizer.policy.posterior import Posterior

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.controls import Controls
+from optimizer.domain.decision import Attributes
 from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import DAY, MINUTE, Duration, Instant, bucket
 from optimizer.domain.meters import UNUSED, Reading
@@ -27,12 +28,13 @@ from optimizer.engine.learning import next_snapshot
 from optimizer.engine.pricing import Cells, paced_budget
 from optimizer.engine.raising import Done
 from optimizer.engine.rationing import chosen_in_turn
-from optimizer.engine.supplies import Keys, Supplies, meters_of
-from optimizer.engine.tactic import Tactic, compile_tactic
+from optimizer.engine.supplies import Supplies, meters_of
+from optimizer.engine.tactic import Keys, Tactic, compile_tactic
 from optimizer.engine.watching import watched
 from optimizer.guardrails.contacts import Contact
 from optimizer.guardrails.groups import Places
 from optimizer.policy.features import Features
+from optimizer.simulation.doings import Doings
 from optimizer.simulation.journal import Journal
 from optimizer.simulation.measuring import Measures
 from optimizer.simulation.people import People
@@ -139,6 +141,8 @@ class _Rehearsal:
         self.suppressed, self.messages = np.zeros(n, np.bool_), np.zeros(n, np.int64)
         self.supplies, self.keys = Supplies(), list[Keys]()
         self.journal = Journal(self.tactic, self.world.kinds)
+        self.doings = Doings.of(strategy, self.tactic, self.world.population.attributes, self.world.kinds, plan.start)
+        self.decided_with = list[Attributes]()  # of decisions since the last fit, where behaviour makes them change
         self.measures = Measures(self.tactic, range(plan.start, plan.end, self.step))
         shape = (len(self.tactic.rules.segment_ids), len(self.tactic.variants), len(self.tactic.reward_rule.penalties))
         self.numbers: NDArray[np.float64] | None = None  # attributes of everyone as such a policy reads them
@@ -188,6 +192,8 @@ class _Rehearsal:
     def hear(self, now: Instant) -> None:
         """Outcomes come in: they change statistics and meters, and put recipients on the suppression list."""
         heard = self.journal.hear(now)
+        if self.doings is not None:
+            self.doings.hear(heard)
         suppressing = np.array([kind in SUPPRESSING for kind in self.world.kinds], np.bool_)
         self.suppressed[heard.recipients[suppressing[heard.kinds]]] = True
         for step, difference in heard.given_back.items():
@@ -241,10 +247,14 @@ class _Rehearsal:
 
     def trials(self) -> Trials:
         """What came of each recipient's messages so far, for a policy that looks at whom they were for."""
-        if self.numbers is None:
-            features = self.tactic.features or Features(())
+        features = self.tactic.features or Features(())
+        if self.doings is not None:
+            news, known = features.numbers(self.decided_with), self.numbers
+            self.numbers = news if known is None else np.concatenate([known, news])
+            self.decided_with.clear()
+        elif self.numbers is None:
             self.numbers = features.numbers(self.world.population.attributes)
-        return self.journal.trials(self.tactic, self.numbers)
+        return self.journal.trials(self.tactic, self.numbers, of_decisions=self.doings is not None)
 
     def decide(self, step: int, now: Instant) -> None:
         """Whoever comes by in this step is decided for at its beginning, and events take their course."""
@@ -253,7 +263,7 @@ class _Rehearsal:
         if not len(recipients):
             return
         u = self.chance(_DRAWS, step).random(len(recipients))
-        found = chosen_in_turn(self.tactic, self.table, self.contacts(recipients, u), self.supplies, now)
+        found = chosen_in_turn(self.tactic, self.table, self.contacts(recipients, u, now), self.supplies, now)
         earlier = self.messages[recipients] + _sent_before(recipients, found.arms != NO_ARM)
         np.add.at(self.messages, recipients, found.arms != NO_ARM)
         events = self.world.events(recipients, found.arms, earlier, now, self.chance(_EVENTS, step))
@@ -263,12 +273,18 @@ class _Rehearsal:
         truth = self.world.expected_rewards(self.tactic.reward_rule, now)[self.world.population.types[recipients]]
         self.measures.decided(step, self.tactic, found, truth)
 
-    def contacts(self, recipients: NDArray[np.int64], u: NDArray[np.float64]) -> Contacts:
+    def contacts(self, recipients: NDArray[np.int64], u: NDArray[np.float64], now: Instant) -> Contacts:
         """What the decision path needs to know of some recipients."""
         population, some = self.world.population, recipients.tolist()
+        if self.doings is None:
+            attributes = [population.attributes[place] for place in some]
+        else:
+            attributes = self.doings.attributes(recipients, now)
+            if self.tactic.features is not None:
+                self.decided_with += attributes
         return Contacts(
             recipient_keys=[self.recipient_keys[place] for place in some],
-            attributes=[population.attributes[place] for place in some],
+            attributes=attributes,
             excluded=[()] * len(some),
             suppressed=self.suppressed[recipients],
             consents=[population.consents[place] for place in some],

@@ -100,7 +100,7 @@ class SettledWorld:
 
     def _values(self, rule: RewardRule) -> list[float]:
         """What the rewarded outcome is worth on average after each arm, and last after nothing sent."""
-        if rule.value != "amount":
+        if not rule.in_amounts:
             return [1.0] * (self.n_arms + 1)
         amount = self.amounts[self.kinds.index(rule.kind)]
         if amount is None:

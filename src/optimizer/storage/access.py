@@ -46,12 +46,23 @@ class Approvals:
 
 
 class StoredKey(NamedTuple):
-    """What is kept of an API key."""
+    """What is kept of an API key.
+
+    Attributes:
+        hint: its beginning and its end, by which its owner knows it again; empty for keys older than hints.
+        expires_at, revoked_at: from when on it opens nothing; None while nobody has said so.
+        per_second, burst: its rate, in items; None: as the settings say.
+    """
 
     key_hash: str
     name: str
     scopes: str
     created_at: Instant
+    hint: str = ""
+    expires_at: Instant | None = None
+    revoked_at: Instant | None = None
+    per_second: int | None = None
+    burst: int | None = None
 
 
 class Keys:
@@ -65,6 +76,11 @@ class Keys:
         self._connection.execute(sa.insert(_KEYS), key._asdict())
 
     def all(self) -> list[StoredKey]:
-        """Every key."""
+        """Every key, the oldest first."""
         query = sa.select(*(_KEYS.c[name] for name in StoredKey._fields))
-        return [StoredKey(*row) for row in self._connection.execute(query)]
+        return [StoredKey(*row) for row in self._connection.execute(query.order_by(_KEYS.c.created_at, _KEYS.c.name))]
+
+    def end(self, key: StoredKey) -> None:
+        """Store when this key expires and since when it is revoked; nothing else of a key ever changes."""
+        ends = {"expires_at": key.expires_at, "revoked_at": key.revoked_at}
+        self._connection.execute(sa.update(_KEYS).where(_KEYS.c.key_hash == key.key_hash).values(ends))

@@ -76,13 +76,23 @@ class AuditTrail:
         row = {"number": number, "previous_hash": previous, "hash": link_hash(number, entry, previous)}
         self._connection.execute(sa.insert(_AUDIT), asdict(entry) | row)
 
-    def latest(self, n: int = 100, *, subject: str | None = None, before: int | None = None) -> list[Link]:
+    def latest(
+        self,
+        n: int = 100,
+        *,
+        subject: str | None = None,
+        before: int | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+    ) -> list[Link]:
         """The last `n` entries, newest first.
 
         Args:
             n: how many.
             subject: only those about this campaign or one of its parts.
             before: only those with a smaller number, for the next page.
+            actor: only what this person did.
+            action: only what is of this kind.
         """
         query = sa.select(_AUDIT).order_by(_AUDIT.c.number.desc()).limit(n)
         if subject is not None:
@@ -90,7 +100,17 @@ class AuditTrail:
             query = query.where(sa.or_(_AUDIT.c.subject == subject, of_campaign))
         if before is not None:
             query = query.where(_AUDIT.c.number < before)
+        for column, wanted in ((_AUDIT.c.actor, actor), (_AUDIT.c.action, action)):
+            query = query if wanted is None else query.where(column == wanted)
         return [_link(row) for row in self._connection.execute(query)]
+
+    def named(self) -> tuple[list[str], list[str]]:
+        """Everybody who stands in the trail, and every kind of action, in order."""
+        actors, actions = (
+            list(self._connection.execute(sa.select(column).distinct().order_by(column)).scalars())
+            for column in (_AUDIT.c.actor, _AUDIT.c.action)
+        )
+        return actors, actions
 
     def stream(self) -> Iterator[Link]:
         """All, oldest first."""

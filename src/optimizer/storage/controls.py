@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from optimizer.domain.controls import Controls, Hearing, Status
 from optimizer.domain.instants import Instant
-from optimizer.storage.rows import portions, table_of, upsert
+from optimizer.storage.rows import Later, Statement, keys_of, table_of, upsert
 from optimizer.storage.tables import ControlRow, SuppressionRow
 
 _CONTROLS = table_of(ControlRow)
 _SUPPRESSIONS = table_of(SuppressionRow)
+_OF = Statement.of("SELECT recipient_key, channel FROM suppressions WHERE recipient_key IN {keys}")
 
 EVERY_CHANNEL: Final = "*"
 
@@ -76,11 +77,20 @@ class Suppressions:
 
     def of(self, recipient_keys: Sequence[str]) -> dict[str, set[str]]:
         """The channels on which each of these recipients gets nothing; absent when there is none."""
-        found: dict[str, set[str]] = {}
-        for some in portions(sorted(set(recipient_keys))):
-            columns = sa.select(_SUPPRESSIONS.c.recipient_key, _SUPPRESSIONS.c.channel)
-            for key, channel in self._connection.execute(columns.where(_SUPPRESSIONS.c.recipient_key.in_(some))):
-                found.setdefault(key, set()).add(channel)
+        return self.later_of(recipient_keys)()
+
+    def later_of(self, recipient_keys: Sequence[str]) -> Later[dict[str, set[str]]]:
+        """The same, together with what else is asked for."""
+        if not recipient_keys:
+            return dict
+        answer = _OF.ask(self._connection, keys_of(self._connection, set(recipient_keys)))
+
+        def found() -> dict[str, set[str]]:
+            channels: dict[str, set[str]] = {}
+            for key, channel in answer.fetchall():
+                channels.setdefault(key, set()).add(channel)
+            return channels
+
         return found
 
     def entries(self, recipient_key: str) -> list[Suppression]:
@@ -88,6 +98,12 @@ class Suppressions:
         columns = sa.select(*(_SUPPRESSIONS.c[name] for name in Suppression._fields))
         rows = self._connection.execute(columns.where(_SUPPRESSIONS.c.recipient_key == recipient_key))
         return sorted(Suppression(*row) for row in rows)
+
+    def on(self, channel: str, n: int) -> list[str]:
+        """Recipients who get nothing on a channel, in order; at most `n`."""
+        here = _SUPPRESSIONS.c.channel.in_((channel, EVERY_CHANNEL))
+        query = sa.select(_SUPPRESSIONS.c.recipient_key).where(here).distinct()
+        return list(self._connection.execute(query.order_by(_SUPPRESSIONS.c.recipient_key).limit(n)).scalars())
 
     def remove(self, recipient_key: str, channel: str) -> bool:
         """Take a recipient off the list; whether they were on it."""

@@ -2,15 +2,43 @@
 
 from collections.abc import Sequence
 
+import orjson
 import sqlalchemy as sa
 
 from optimizer.domain.meters import UNUSED, Allowance, MeterKey, Reading
 from optimizer.errors import Contended
-from optimizer.storage.rows import table_of, upsert
+from optimizer.storage.connections import USED_MEANWHILE
+from optimizer.storage.rows import Later, Row, Statement, is_sqlite, keys_of, table_of, upsert
 from optimizer.storage.tables import MeterRow
 
 _METERS = table_of(MeterRow)
-_READING = Reading._fields
+_READ = Statement.of(
+    "SELECT scope, period, reserved, settled, sends FROM meters WHERE scope IN {keys} AND period IN {keys}"
+)
+# Adds to a meter as long as no more than so much money and so many sends were in use before. SQLite takes the changes
+# row by row; PostgreSQL all of them as one JSON text, after it has locked their meters in the order of the keys.
+_ADD_ROW = Statement.of(
+    "UPDATE meters SET reserved = reserved + {value}, settled = settled + {value}, sends = sends + {value} "
+    "WHERE scope = {value} AND period = {value} AND reserved + settled <= {value} AND sends <= {value}"
+)
+_ADD_ROWS = Statement.of(
+    "UPDATE meters AS m SET reserved = m.reserved + (new->>0)::bigint, settled = m.settled + (new->>1)::bigint, "
+    "sends = m.sends + (new->>2)::bigint FROM jsonb_array_elements({value}::jsonb) AS new "
+    "WHERE m.scope = new->>3 AND m.period = new->>4 "
+    "AND m.reserved + m.settled <= (new->>5)::bigint AND m.sends <= (new->>6)::bigint"
+)
+# The same, but the transaction fails where one of them has no room: by a division by zero, as SQL has no word for it.
+# Thus the COMMIT can go in the same message.
+_CLAIM_ROWS = Statement.of_each(
+    "",
+    "WITH claimed AS ({add} RETURNING 1) SELECT 1 / (count(*) = jsonb_array_length(%s::jsonb))::integer FROM claimed",
+    add=_ADD_ROWS.postgresql,
+)
+_LOCK = Statement.of(
+    "SELECT 1 FROM meters AS m JOIN jsonb_array_elements({value}::jsonb) AS new "
+    "ON m.scope = new->>3 AND m.period = new->>4 ORDER BY m.scope, m.period FOR UPDATE OF m"
+)
+UNLIMITED = 2**63 - 1
 
 
 class Meters:
@@ -24,21 +52,34 @@ class Meters:
 
     def of(self, keys: Sequence[MeterKey]) -> dict[MeterKey, Reading]:
         """What is in use on these meters, with what this transaction has changed; absent when nothing ever was."""
-        found: dict[MeterKey, Reading] = {}
-        wanted = sorted(set(keys))
-        if wanted:
-            here = sa.tuple_(_METERS.c.scope, _METERS.c.period).in_(wanted)
-            for row in self._connection.execute(sa.select(_METERS).where(here)):
-                found[MeterKey(row.scope, row.period)] = Reading(row.reserved, row.settled, row.sends)
-        # What is given back to a meter that does not exist yet makes none: it is read from the commitments.
-        for changes in (self._claims, self._returns):
-            for key in changes.keys() & found.keys():
-                found[key] = found[key].plus(changes[key])
+        return self.later_of(keys)()
+
+    def later_of(self, keys: Sequence[MeterKey]) -> Later[dict[MeterKey, Reading]]:
+        """The same, together with what else is asked for; with what was changed by the time it is looked at."""
+        if not keys:
+            return dict
+        wanted = {key: key for key in keys}
+        scopes, periods = ({key[part] for key in wanted} for part in (0, 1))
+        answer = _READ.ask(self._connection, keys_of(self._connection, scopes), keys_of(self._connection, periods))
+
+        def found() -> dict[MeterKey, Reading]:
+            readings: dict[MeterKey, Reading] = {}
+            for scope, period, reserved, settled, sends in answer.fetchall():
+                key = wanted.get((scope, period))  # type: ignore[call-overload]
+                if key is not None:
+                    readings[key] = Reading(reserved, settled, sends)
+            # What is given back to a meter that does not exist yet makes none: it is read from the commitments.
+            for changes in (self._claims, self._returns):
+                for key in changes.keys() & readings.keys():
+                    readings[key] = readings[key].plus(changes[key])
+            return readings
+
         return found
 
     def claim(self, key: MeterKey, more: Reading, allowance: Allowance) -> None:
         """Use more of a meter, within what is allowed."""
-        self._claims[key] = self._claims.get(key, UNUSED).plus(more)
+        before = self._claims.get(key)
+        self._claims[key] = more if before is None else before.plus(more)
         self._allowances[key] = allowance
 
     def give_back(self, key: MeterKey, change: Reading) -> None:
@@ -46,33 +87,47 @@ class Meters:
         self._returns[key] = self._returns.get(key, UNUSED).plus(change)
 
     def flush(self) -> None:
-        """Write the changes in the order of their keys, so that two workers cannot deadlock.
+        """Write the changes; two workers that write at once lock the meters in one order and cannot deadlock.
 
         Raises:
-            Contended: another worker has used what this transaction counted on; it may be tried again.
+            Contended: another worker has used what this transaction counted on; it may be tried again. PostgreSQL
+                says so by the end of the transaction.
         """
-        for key in sorted(self._claims.keys() | self._returns.keys()):
-            returned = self._returns.get(key, UNUSED)
-            if key in self._claims:
-                self._use(key, self._claims[key], returned, self._allowances[key])
-            elif returned != UNUSED:
-                # A scope without a limit has no meter, and needs none.
-                self._connection.execute(sa.update(_METERS).where(*_at(key)).values(_added(returned)))
+        claims = [self._change(key) for key in self._claims]
+        # A scope without a limit has no meter, and needs none; a claim was made on one that was there.
+        given_back = (key for key, change in self._returns.items() if change != UNUSED)
+        returns = [self._change(key) for key in given_back if key not in self._claims]
+        if not claims and not returns:
+            return
+        if is_sqlite(self._connection):
+            n_claimed = _ADD_ROW.many(self._connection, claims) if claims else 0
+            _ADD_ROW.many(self._connection, returns)
+            if n_claimed < len(claims):
+                raise Contended(USED_MEANWHILE)
+        else:
+            _LOCK.ask(self._connection, orjson.dumps([*claims, *returns]).decode())
+            if returns:
+                _ADD_ROWS.ask(self._connection, orjson.dumps(returns).decode())
+            if claims:
+                text = orjson.dumps(claims).decode()
+                _CLAIM_ROWS.ask(self._connection, text, text)
         for changes in (self._claims, self._returns):
             changes.clear()
 
-    def _use(self, key: MeterKey, claimed: Reading, returned: Reading, allowance: Allowance) -> None:
-        more = claimed.plus(returned)
-        used = (_METERS.c.reserved + _METERS.c.settled + more.money, _METERS.c.sends + more.sends)
+    def _change(self, key: MeterKey) -> Row:
+        returned = self._returns.get(key, UNUSED)
+        claimed = self._claims.get(key)
+        if claimed is None:
+            return *returned, *key, UNLIMITED, UNLIMITED
+        more = claimed if returned is UNUSED else claimed.plus(returned)
+        money, sends = self._allowances[key]
         # What costs nothing is within every limit, even one that was lowered below what is in use.
-        within = [
-            amount <= limit
-            for amount, limit, asked in zip(used, allowance, (claimed.money, claimed.sends), strict=True)
-            if limit is not None and asked > 0
-        ]
-        statement = sa.update(_METERS).where(*_at(key), *within).values(_added(more)).returning(_METERS.c.scope)
-        if self._connection.execute(statement).one_or_none() is None:
-            raise Contended(f"budget of {key.scope}, {key.period}: another worker has just used it")
+        return (
+            *more,
+            *key,
+            UNLIMITED if money is None or claimed.money == 0 else money - more.money,
+            UNLIMITED if sends is None or claimed.sends == 0 else sends - more.sends,
+        )
 
     def set(self, key: MeterKey, reading: Reading) -> None:
         """Make a meter say this, whatever this transaction has given back before; only when it is alone."""
@@ -95,7 +150,3 @@ class Meters:
 
 def _at(key: MeterKey) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
     return _METERS.c.scope == key.scope, _METERS.c.period == key.period
-
-
-def _added(change: Reading) -> dict[str, sa.ColumnElement[int]]:
-    return {name: _METERS.c[name] + getattr(change, name) for name in _READING}

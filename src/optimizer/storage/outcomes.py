@@ -1,7 +1,7 @@
 """Outcomes: written once, found by decision; and the quarantine of reports that could not be used."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -10,37 +10,46 @@ import sqlalchemy as sa
 
 from optimizer.domain.instants import Instant
 from optimizer.domain.outcome import Outcome
-from optimizer.storage.rows import insert_new, portions, table_of, upsert
+from optimizer.storage.rows import NewRows, Statement, keys_of, portions, table_of, upsert
 from optimizer.storage.tables import OutcomeRow, QuarantineRow
 
 _OUTCOMES = table_of(OutcomeRow)
 _QUARANTINE = table_of(QuarantineRow)
-_FIELDS = tuple(Outcome.__dataclass_fields__)
+_FIELDS = Outcome._fields
+_NEW = NewRows(OutcomeRow, _FIELDS)
+_OF = Statement.of("SELECT {columns} FROM outcomes WHERE decision_id IN {keys}", columns=", ".join(_FIELDS))
+_KNOWN_KIND = Statement.of("SELECT event_id FROM outcomes WHERE event_id IN {keys} AND kind = {value}")
+_ANY_WAIT = Statement.of("SELECT 1 FROM quarantine LIMIT 1")
+_RELEASE = Statement.of("DELETE FROM quarantine WHERE event_id IN {keys}")
+_EVERY = [_OUTCOMES.c[name] for name in _FIELDS]
 STREAMED = 5_000
 
 
 class Outcomes:
     """The outcomes of one transaction."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, *, alone: bool = False) -> None:
         self._connection = connection
+        self._alone = alone
 
     def insert(self, outcomes: Sequence[Outcome]) -> set[str]:
-        """Write those whose event id is new.
+        """Write those whose event id is new; see `Decisions.insert`.
 
         Returns:
             Event ids that were written.
         """
-        rows = [{name: getattr(outcome, name) for name in _FIELDS} for outcome in outcomes]
-        return insert_new(self._connection, OutcomeRow, "event_id", rows)
+        return _NEW.insert(self._connection, outcomes, alone=self._alone)
 
     def of(self, decision_ids: Sequence[str]) -> dict[str, list[Outcome]]:
         """Everything recorded for these decisions; an empty list for those without outcomes."""
         found: dict[str, list[Outcome]] = defaultdict(list)
-        for some in portions(sorted(set(decision_ids))):
-            query = sa.select(_OUTCOMES).where(_OUTCOMES.c.decision_id.in_(some))
-            for row in self._connection.execute(query):
-                found[row.decision_id].append(_outcome(row))
+        if decision_ids:
+            # Column by column: there may be thousands, and anything else takes twice as long.
+            for event_id, id_, kind, value, currency, at, heard_at, reverses, machine in _OF.rows(
+                self._connection, keys_of(self._connection, set(decision_ids))
+            ):
+                outcome = Outcome(event_id, id_, kind, value, currency, at, heard_at, reverses, bool(machine))
+                found[id_].append(outcome)
         return found
 
     def count(self) -> int:
@@ -49,16 +58,15 @@ class Outcomes:
 
     def known(self, event_ids: Sequence[str], *, kind: str | None = None) -> set[str]:
         """Those of these event ids that are recorded already, of one kind or of any."""
-        found: set[str] = set()
-        for some in portions(sorted(set(event_ids))):
-            query = sa.select(_OUTCOMES.c.event_id).where(_OUTCOMES.c.event_id.in_(some))
-            query = query if kind is None else query.where(_OUTCOMES.c.kind == kind)
-            found.update(self._connection.execute(query).scalars())
-        return found
+        if not event_ids:
+            return set()
+        if kind is None:
+            return _NEW.known(self._connection, set(event_ids))
+        return {key for (key,) in _KNOWN_KIND.rows(self._connection, keys_of(self._connection, set(event_ids)), kind)}
 
     def stream(self) -> Iterator[tuple[str, list[Outcome]]]:
         """All, grouped by decision, in order of the decision's id."""
-        query = sa.select(_OUTCOMES).order_by(_OUTCOMES.c.decision_id)
+        query = sa.select(*_EVERY).order_by(_OUTCOMES.c.decision_id)
         rows = self._connection.execute(query, execution_options={"yield_per": STREAMED})
         for decision_id, group in groupby(rows, key=lambda row: row.decision_id):
             yield decision_id, [_outcome(row) for row in group]
@@ -102,10 +110,10 @@ class Quarantine:
             row,
         )
 
-    def release(self, event_ids: Sequence[str]) -> None:
-        """Forget these reports: they have been recorded after all."""
-        for some in portions(sorted(set(event_ids))):
-            self._connection.execute(sa.delete(_QUARANTINE).where(_QUARANTINE.c.event_id.in_(some)))
+    def release(self, event_ids: Collection[str]) -> None:
+        """Forget these reports: they have been recorded after all. Mostly none wait, and there is nothing to find."""
+        if event_ids and _ANY_WAIT.rows(self._connection):
+            _RELEASE.run(self._connection, keys_of(self._connection, set(event_ids)))
 
     def latest(self, n: int) -> list[Kept]:
         """The `n` judged last, the newest first."""
@@ -129,9 +137,13 @@ class Quarantine:
         """How many wait."""
         return self._connection.execute(sa.select(sa.func.count()).select_from(_QUARANTINE)).scalar_one()
 
+    def oldest_at(self) -> Instant | None:
+        """When the one that has waited longest was judged last; None when none waits."""
+        return self._connection.execute(sa.select(sa.func.min(_QUARANTINE.c.received_at))).scalar_one()
 
-def _outcome(row: sa.Row[tuple[object, ...]]) -> Outcome:
-    return Outcome(**{name: getattr(row, name) for name in _FIELDS})
+
+def _outcome(row: Sequence[Any]) -> Outcome:
+    return Outcome._make((*row[:-1], bool(row[-1])))  # SQLite has no booleans of its own
 
 
 def _kept(row: sa.Row[tuple[object, ...]]) -> Kept:

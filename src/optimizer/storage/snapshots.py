@@ -1,19 +1,14 @@
 """Frozen results of the policies, kept bit for bit."""
 
-from typing import Any
-
-import numpy as np
-import orjson
 import sqlalchemy as sa
 
-from optimizer.domain.belief import Belief
 from optimizer.domain.instants import Instant
 from optimizer.domain.snapshot import Snapshot
+from optimizer.domain.snapshot_json import read_snapshot, snapshot_json
 from optimizer.storage.rows import table_of, upsert
 from optimizer.storage.tables import SnapshotRow
 
 _SNAPSHOTS = table_of(SnapshotRow)
-_ARRAYS = ("trials", "costs", "before", "elsewhere")
 
 
 class Snapshots:
@@ -32,7 +27,7 @@ class Snapshots:
             "campaign_id": snapshot.campaign_id,
             "number": snapshot.number,
             "created_at": snapshot.created_at,
-            "body": _body(snapshot),
+            "body": snapshot_json(snapshot),
         }
         statement = upsert(self._connection, SnapshotRow)
         statement = statement.on_conflict_do_nothing(index_elements=["campaign_id", "number"])
@@ -73,28 +68,4 @@ class Snapshots:
         row = self._connection.execute(query).one_or_none()
         if row is None:
             return None
-        body = orjson.loads(row.body)
-        for name in ("segment_ids", "variant_ids", "content_hashes"):
-            body[name] = tuple(body[name])
-        body["belief"] = _belief(body["belief"])
-        shape = (len(body["segment_ids"]), len(body["variant_ids"]))
-        for name in _ARRAYS:
-            written = np.array(body.get(name, ()), dtype=np.float64)
-            body[name] = written.reshape(shape) if written.size else np.zeros(shape)
-        return Snapshot(campaign_id=row.campaign_id, number=row.number, created_at=row.created_at, **body)
-
-
-def _body(snapshot: Snapshot) -> bytes:
-    apart = {"campaign_id", "number", "created_at", "belief"}
-    body = {name: getattr(snapshot, name) for name in Snapshot.__dataclass_fields__ if name not in apart}
-    belief = snapshot.belief
-    arrays = {name: {"shape": array.shape, "values": array.ravel()} for name, array in belief.arrays.items()}
-    # orjson writes the shortest text that reads back to the same double, so a snapshot survives storage bit for bit.
-    return orjson.dumps(body | {"belief": {"model": belief.model, "arrays": arrays}}, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _belief(kept: Any) -> Belief:
-    arrays = {
-        name: np.array(array["values"], np.float64).reshape(array["shape"]) for name, array in kept["arrays"].items()
-    }
-    return Belief(kept["model"], arrays)
+        return read_snapshot(row.body, row.campaign_id, row.number, row.created_at)

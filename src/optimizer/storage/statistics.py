@@ -3,17 +3,35 @@
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from optimizer.domain.statistics import Cell, Sums, Tally
 from optimizer.errors import Conflict
-from optimizer.storage.rows import table_of, upsert
+from optimizer.storage.connections import INEXACT
+from optimizer.storage.rows import Statement, elements, is_sqlite, table_of
 from optimizer.storage.tables import StatisticRow
 
 _STATISTICS = table_of(StatisticRow)
 _CELL = ("campaign_id", "segment_id", "variant_id", "content_hash", "audience", "metric", "bucket")
 _SUMS = Sums._fields
 _IN_ORDER = sa.select(*(_STATISTICS.c[name] for name in (*_CELL, *_SUMS)))
+_NAMES = {
+    "columns": ", ".join((*_CELL, *_SUMS)),
+    "values": ", ".join("?" * len((*_CELL, *_SUMS))),
+    "elements": elements(StatisticRow, (*_CELL, *_SUMS)),
+    "cell": ", ".join(_CELL),
+    "sums": ", ".join(f"{name} = statistics.{name} + excluded.{name}" for name in _SUMS),
+}
+# SQLite takes rows one by one, PostgreSQL all of them as one JSON text, in the order in which they stand there.
+_ADD_ROW = Statement.of(
+    "INSERT INTO statistics ({columns}) VALUES ({values}) ON CONFLICT ({cell}) DO UPDATE SET {sums}", **_NAMES
+)
+_ADD_ROWS = Statement.of(
+    "INSERT INTO statistics ({columns}) SELECT {elements} FROM jsonb_array_elements({value}::jsonb) AS element "
+    "ON CONFLICT ({cell}) DO UPDATE SET {sums}",
+    **_NAMES,
+)
 STREAMED = 5_000
 
 
@@ -30,21 +48,17 @@ class Statistics:
         Raises:
             Conflict: a sum would no longer be exact.
         """
-        rows = [dict(zip(_CELL, cell, strict=True)) | sums._asdict() for cell, sums in self.pending.changes()]
+        rows = [(*cell, *sums) for cell, sums in self.pending.changes()]
         self.pending.clear()
         if not rows:
             return
-        statement = upsert(self._connection, StatisticRow)
-        statement = statement.on_conflict_do_update(
-            index_elements=list(_CELL),
-            set_={name: _STATISTICS.c[name] + statement.excluded[name] for name in _SUMS},
-        )
         try:
-            self._connection.execute(statement, rows)
-        except (sa.exc.IntegrityError, sa.exc.DataError, OverflowError) as error:
-            raise Conflict(
-                "value: found amounts whose sum over one hour would leave 64 bits; nothing was written"
-            ) from error
+            if is_sqlite(self._connection):
+                _ADD_ROW.many(self._connection, rows)
+            else:
+                _ADD_ROWS.ask(self._connection, orjson.dumps(rows).decode())
+        except (OverflowError, orjson.JSONEncodeError) as error:  # what else is inexact the database says
+            raise Conflict(INEXACT) from error
 
     def of_campaign(self, campaign_id: str) -> Iterator[tuple[Cell, Sums]]:
         """Every cell of one campaign, without the pending changes."""

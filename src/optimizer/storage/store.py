@@ -2,89 +2,123 @@
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from optimizer.errors import ConfigurationError, Contended, Unavailable
-from optimizer.storage.access import Approvals, Keys
-from optimizer.storage.audit import AuditTrail
-from optimizer.storage.commitments import Commitments
-from optimizer.storage.controls import CampaignControls, Suppressions
-from optimizer.storage.decisions import Decisions
-from optimizer.storage.meters import Meters
-from optimizer.storage.outcomes import Outcomes, Quarantine
-from optimizer.storage.recipients import Recipients
-from optimizer.storage.snapshots import Snapshots
-from optimizer.storage.statistics import Statistics
-from optimizer.storage.tables import ONE_CONTACT_AT_A_TIME
-from optimizer.storage.versions import Revisions, StrategyVersions
+from optimizer.errors import ConfigurationError, Unavailable
+from optimizer.storage.checkpoints import Checkpoints
+from optimizer.storage.connections import (
+    DRIVER_ERRORS,
+    IMMEDIATELY,
+    begun_if_free,
+    engine_at,
+    errors_of_the_database,
+    is_transient,
+)
+from optimizer.storage.ledger import Ledger
+from optimizer.storage.patience import connect_patiently
+from optimizer.storage.rows import Answer, driver_of, is_sqlite
+from optimizer.storage.versions import COUNTERS
+
+__all__ = ["Ledger", "Store", "Writing", "is_transient"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-BUSY_SECONDS = 30  # how long a writer waits for another process's SQLite transaction
-ATTEMPTS_AT_WAL, WAIT_FOR_WAL_SECONDS = 100, 0.05
 WRITERS_LOCK = 0x0B71_1124  # held by every writing transaction, shared unless it is alone
+TOGETHER = f"SELECT pg_advisory_xact_lock_shared({WRITERS_LOCK})"
+ALONE = f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})"
 MIGRATION_LOCK = 0x0B71_1123  # any number, the same in every worker
+# SQLite's writer meets random pages of two large indexes at every decision: at ten million decisions a quarter of a
+# GiB keeps enough of them to spare it a fifth of its work. It takes as much as it needs; a process has one writer.
+WRITERS_CACHE = "PRAGMA cache_size = -262144"  # KiB
+# PostgreSQL plans a prepared statement once: while a table is small, or before it was analysed, by reading all of it,
+# which it would go on doing as the table grows. Every look-up of a writer has an index, and shall use it.
+WRITERS_PLANS = "SET enable_seqscan = off"
+CANNOT_WRITE = "the ledger cannot take writes now; nothing was written"
 
-# What the driver raises when the database is away, locked, full or shutting down. Its words may name hosts and users:
-# they go to the log as the cause, never to a caller.
-_OUT_OF_REACH = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 
-# PostgreSQL: serialization_failure, deadlock_detected. The transaction was rolled back and may be run again.
-_TRANSIENT = {"40001", "40P01"}
+class Writing:
+    """A transaction that may write: all of it is durable once `commit` has returned, or none of it.
 
+    It ends with `commit` or `rollback`. One thread uses it at a time; `commit` may be called from another than the
+    one that ran the statements, which is free to do other things while the disk is flushed::
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """What one transaction can read and write, one attribute per kind of record."""
+        transaction = store.begin()
+        with transaction.working() as ledger:  # rolls back when something goes wrong
+            answers = decide(ledger, live, requests, now)
+        transaction.commit()
 
-    decisions: Decisions
-    outcomes: Outcomes
-    quarantine: Quarantine
-    statistics: Statistics
-    snapshots: Snapshots
-    versions: StrategyVersions
-    revisions: Revisions
-    approvals: Approvals
-    audit: AuditTrail
-    keys: Keys
-    recipients: Recipients
-    commitments: Commitments
-    meters: Meters
-    controls: CampaignControls
-    suppressions: Suppressions
-    alone: bool
+    Attributes:
+        ledger: what it reads and writes.
+    """
 
-    @classmethod
-    def on(cls, connection: sa.Connection, *, alone: bool) -> Ledger:
-        """The ledger as this connection's transaction sees it; `alone`: no other one writes meanwhile."""
-        return cls(
-            Decisions(connection),
-            Outcomes(connection),
-            Quarantine(connection),
-            Statistics(connection),
-            Snapshots(connection),
-            StrategyVersions(connection),
-            Revisions(connection),
-            Approvals(connection),
-            AuditTrail(connection),
-            Keys(connection),
-            Recipients(connection),
-            Commitments(connection),
-            Meters(connection),
-            CampaignControls(connection),
-            Suppressions(connection),
-            alone,
-        )
+    def __init__(self, ledger: Ledger, connection: sa.Connection, committed: Callable[[sa.Connection], None]) -> None:
+        self.ledger = ledger
+        self._connection = connection
+        self._committed = committed
+        self._over = False
+
+    @contextmanager
+    def working(self) -> Iterator[Ledger]:
+        """Statements of the transaction; whatever is raised in the block rolls it back first.
+
+        Raises:
+            Unavailable: the database went away meanwhile.
+            Contended: another worker was faster.
+        """
+        try:
+            with errors_of_the_database(CANNOT_WRITE):
+                yield self.ledger
+        except BaseException as error:
+            if isinstance(error, Unavailable) and not is_transient(error):
+                _give_up(self._connection)  # whatever is wrong with it, a new one may do better
+            self.rollback()
+            raise
+
+    def flush(self) -> None:
+        """Write the statistics and meters that have changed; `commit` does it if nobody has.
+
+        Raises:
+            Unavailable, Contended: as `working`; rolled back.
+        """
+        with self.working() as ledger:
+            ledger.statistics.flush()
+            ledger.meters.flush()
+
+    def commit(self) -> None:
+        """Make it durable.
+
+        Raises:
+            Unavailable, Contended: as `working`; rolled back.
+        """
+        self.flush()
+        with self.working():
+            done = None
+            if not is_sqlite(self._connection):  # in one message with what was written last
+                done = driver_of(self._connection).ask("COMMIT")
+            self._connection.commit()
+            if done is not None and done.command != b"COMMIT":  # somebody went on after a statement had failed
+                raise Unavailable(CANNOT_WRITE)
+        self._over = True
+        self._committed(self._connection)
+
+    def rollback(self) -> None:
+        """Leave nothing of it; does nothing when it is over, and does not mind a database that is gone."""
+        if self._over:
+            return
+        self._over = True
+        with suppress(*DRIVER_ERRORS):
+            if not self._connection.invalidated:  # SQLAlchemy takes a COMMIT that failed for an end; it is none
+                self._connection.connection.rollback()
+        with suppress(*DRIVER_ERRORS):
+            self._connection.close()
 
 
 class Store:
@@ -98,11 +132,21 @@ class Store:
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(url)
+        self.engine = engine_at(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._checkpoints = Checkpoints(self.engine)
+        self._idle: deque[sa.Connection] = deque()  # of writers: giving one back and taking it out again costs more
+        self._patience_seconds: float | None = None
+        if not self.is_sqlite:
+            connect_patiently(self.engine, lambda: self._patience_seconds)
 
     def __str__(self) -> str:
         return self.engine.url.render_as_string(hide_password=True)
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the ledger is, for a ledger in a file."""
+        return Path(str(self.engine.url.database)).parent if self.is_sqlite else None
 
     def migrate(self) -> None:
         """Bring the tables to the current version; safe when several processes start at once."""
@@ -117,6 +161,39 @@ class Store:
         except SQLAlchemyError as error:
             raise ConfigurationError(f"cannot open the ledger {self}: {_first_line(error)}") from error
 
+    def begin(self, *, alone: bool = False) -> Writing:
+        """Begin a transaction that may write and that another thread may commit; else see `writing`.
+
+        Args:
+            alone: no other transaction writes meanwhile, in this process or another.
+
+        Raises:
+            Unavailable: the database cannot take the transaction now.
+        """
+        with errors_of_the_database(CANNOT_WRITE):
+            connection, counters = self._begun(alone=alone)
+        return Writing(
+            Ledger(connection, alone=alone or self.is_sqlite, counters=counters), connection, self._after_commit
+        )
+
+    def begin_if_free(self) -> Writing | None:
+        """The same on SQLite without waiting for anybody; None where that cannot be, and `begin` will tell why."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:  # to open a connection takes a while
+            return None
+        try:
+            is_free = begun_if_free(driver_of(connection))
+            if is_free:
+                connection.begin()
+        except DRIVER_ERRORS:
+            _give_up(connection)
+            return None
+        if not is_free:
+            self._idle.append(connection)
+            return None
+        return Writing(Ledger(connection, alone=True), connection, self._after_commit)
+
     @contextmanager
     def writing(self, *, alone: bool = False) -> Iterator[Ledger]:
         """A transaction that may write; all of it is durable when the block ends, or none of it.
@@ -129,21 +206,10 @@ class Store:
             Unavailable: the database cannot take the transaction now.
             Contended: another worker was faster; nothing was written.
         """
-        try:
-            with self._begin(immediate=True) as connection:
-                if not self.is_sqlite:
-                    lock = sa.func.pg_advisory_xact_lock if alone else sa.func.pg_advisory_xact_lock_shared
-                    connection.execute(sa.select(lock(WRITERS_LOCK)))
-                ledger = Ledger.on(connection, alone=alone or self.is_sqlite)
-                yield ledger
-                ledger.statistics.flush()
-                ledger.meters.flush()
-        except sa.exc.IntegrityError as error:
-            if ONE_CONTACT_AT_A_TIME not in str(error.orig):
-                raise
-            raise Contended("another worker has just contacted one of these recipients") from error
-        except _OUT_OF_REACH as error:
-            raise Unavailable("the ledger cannot take writes now; nothing was written") from error
+        transaction = self.begin(alone=alone)
+        with transaction.working() as ledger:
+            yield ledger
+        transaction.commit()
 
     @contextmanager
     def reading(self) -> Iterator[Ledger]:
@@ -152,15 +218,60 @@ class Store:
         Raises:
             Unavailable: the database cannot be read now.
         """
-        try:
-            with self._begin(immediate=False) as connection:
-                yield Ledger.on(connection, alone=False)
-        except _OUT_OF_REACH as error:
-            raise Unavailable("the ledger cannot be read now") from error
+        with errors_of_the_database("the ledger cannot be read now"), self._begin(immediate=False) as connection:
+            yield Ledger(connection, alone=False)
+
+    def expect_answers_within(self, seconds: float) -> None:
+        """From now on, count a PostgreSQL that says nothing for so long as away; a person at a terminal may wait."""
+        self._patience_seconds = seconds
+        self.close()
 
     def close(self) -> None:
         """Give every connection back."""
+        self._checkpoints.close()
+        while self._idle:
+            self._idle.pop().close()
         self.engine.dispose()
+
+    def _after_commit(self, connection: sa.Connection) -> None:
+        self._idle.append(connection)
+        if self.is_sqlite:
+            self._checkpoints.after_commit()
+
+    def _begun(self, *, alone: bool) -> tuple[sa.Connection, Answer | None]:
+        """A connection in a transaction that may write; and the counters, where they came with the same message."""
+        while True:
+            try:
+                connection, is_new = self._idle.pop(), False
+            except IndexError:
+                connection, is_new = self._connected(), True
+            try:
+                connection.begin()
+                if self.is_sqlite:
+                    driver_of(connection).execute(IMMEDIATELY)
+                    counters = None
+                else:
+                    driver = driver_of(connection)
+                    driver.ask("BEGIN")
+                    driver.ask(ALONE if alone else TOGETHER)
+                    counters = driver.ask(COUNTERS.postgresql)
+                    driver.hear()
+            except BaseException as error:
+                is_lost = not is_new and isinstance(error, DRIVER_ERRORS)
+                _give_up(connection)
+                with suppress(*DRIVER_ERRORS):
+                    connection.close()
+                if not is_lost:  # else the database may have been started anew since the connection was last used
+                    raise
+            else:
+                return connection, counters
+
+    def _connected(self) -> sa.Connection:
+        """A connection that will write; its transactions begin when we say so, not by themselves."""
+        options = {"by_hand": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        connection = self.engine.connect().execution_options(**options)
+        driver_of(connection).execute(WRITERS_CACHE if self.is_sqlite else WRITERS_PLANS)
+        return connection
 
     @contextmanager
     def _begin(self, *, immediate: bool) -> Iterator[sa.Connection]:
@@ -171,63 +282,16 @@ class Store:
             yield connection
 
 
-def is_transient(error: BaseException) -> bool:
-    """Whether the database rolled the transaction back only because another one was in its way."""
-    if isinstance(error, Contended):
-        return True
-    cause = error.__cause__ if isinstance(error, Unavailable) else error
-    return isinstance(cause, DBAPIError) and getattr(cause.orig, "sqlstate", None) in _TRANSIENT
-
-
-def _engine(url: str) -> sa.Engine:
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        raise ConfigurationError(
-            "database URL: found something that is no URL; allowed sqlite:////path/ledger.db or postgresql://…"
-        ) from None
-    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
-        return sa.create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
-            hide_parameters=True,  # an error that is logged shall not carry what is known of people
-            connect_args={"connect_timeout": 10},
-        )
-    if parsed.drivername == "sqlite" and parsed.database not in {None, "", ":memory:"}:
-        engine = sa.create_engine(parsed, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    raise ConfigurationError(
-        f"database URL: found {parsed.drivername}; allowed sqlite:////path/ledger.db or postgresql://…"
-    )
-
-
-def _prepare_sqlite(dbapi_connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:
-    dbapi_connection.isolation_level = None  # we say BEGIN ourselves, below
-    cursor = dbapi_connection.cursor()
-    _keep_a_write_ahead_log(cursor)
-    cursor.execute("PRAGMA synchronous = FULL")  # acknowledged means durable
-    cursor.execute("PRAGMA cache_size = -65536")  # KiB
-    cursor.close()
-
-
-def _keep_a_write_ahead_log(cursor: sa.engine.interfaces.DBAPICursor) -> None:
-    """Switch a new database to WAL. SQLite does not wait for its lock here, as it does for every other statement."""
-    for attempt in range(ATTEMPTS_AT_WAL):
-        try:
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError:
-            if attempt == ATTEMPTS_AT_WAL - 1:
-                raise
-            time.sleep(WAIT_FOR_WAL_SECONDS)
-        else:
-            return
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    immediate = connection.get_execution_options().get("immediate", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+def _give_up(connection: sa.Connection) -> None:
+    """Close a connection for good, whatever state it is in."""
+    with suppress(*DRIVER_ERRORS):
+        if is_sqlite(connection):
+            # Closed with a statement that somebody still holds, such as an exception's traceback, it would keep the
+            # lock of all writers until that statement is forgotten. (PostgreSQL rolls back when the socket closes;
+            # there a ROLLBACK could wait for a server that says nothing.)
+            driver_of(connection).rollback()
+    with suppress(*DRIVER_ERRORS):
+        connection.invalidate()
 
 
 def _first_line(error: Exception) -> str:

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlmodel import Field, SQLModel
 
 ONE_CONTACT_AT_A_TIME = "one_contact_at_a_time"
+EXACT_TOTAL = "total_is_exact"
 LARGEST_SUM = 9 * 10**18  # within 64 bits; beyond them SQLite would go on in floating point
 
 
@@ -36,7 +37,7 @@ class DecisionRow(SQLModel, table=True):
 
     __tablename__ = "decisions"
     __table_args__ = (
-        Index("ix_decisions_recipient", "recipient_key", "campaign_id"),
+        Index("ix_decisions_recipient", "recipient_key", "decided_at"),
         Index("ix_decisions_newest", "campaign_id", "decided_at"),
     )
 
@@ -96,7 +97,7 @@ class StatisticRow(SQLModel, table=True):
     """Mergeable sums; always equal to the fold of decisions and outcomes."""
 
     __tablename__ = "statistics"
-    __table_args__ = (CheckConstraint(f"total BETWEEN -{LARGEST_SUM} AND {LARGEST_SUM}", name="total_is_exact"),)
+    __table_args__ = (CheckConstraint(f"total BETWEEN -{LARGEST_SUM} AND {LARGEST_SUM}", name=EXACT_TOTAL),)
 
     campaign_id: str = Field(primary_key=True)
     segment_id: str = Field(primary_key=True)
@@ -156,6 +157,7 @@ class RecipientRow(SQLModel, table=True):
     consent: str = Field(sa_column=_text(default="'{}'"))
     time_zone: str | None = Field(sa_column=_text(nullable=True))
     updated_at: int = Field(sa_column=_instant())
+    said: str = Field(sa_column=_text(default="'{}'"))
 
 
 class SuppressionRow(SQLModel, table=True):
@@ -170,22 +172,32 @@ class SuppressionRow(SQLModel, table=True):
 
 
 class CommitmentRow(SQLModel, table=True):
-    """What each decision to send uses up; see `domain.commitment`."""
+    """What each decision to send uses up; see `domain.commitment`.
+
+    In the order of time, so that new rows go to the end of the table and not to as many places as there are rows;
+    whoever looks for a recipient's, finds the decisions first, which have the same instants and ids.
+    """
 
     __tablename__ = "commitments"
     __table_args__ = (
         # The referee of the contact policy: of two workers that count the same contact of a recipient, one loses.
-        Index(ONE_CONTACT_AT_A_TIME, "recipient_key", "ordinal", unique=True),
-        Index("ix_commitments_recipient", "recipient_key", "at"),
-        Index("ix_commitments_at", "at"),
+        Index(
+            ONE_CONTACT_AT_A_TIME,
+            "recipient_key",
+            "ordinal",
+            unique=True,
+            sqlite_where=text("ordinal IS NOT NULL"),
+            postgresql_where=text("ordinal IS NOT NULL"),
+        ),
         Index("ix_commitments_open", "closes_at", sqlite_where=text("open"), postgresql_where=text("open")),
+        {"sqlite_with_rowid": False},
     )
 
+    at: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     decision_id: str = Field(primary_key=True, max_length=32)
     campaign_id: str = Field(sa_column=_text())
     recipient_key: str = Field(sa_column=_text())
     channel: str = Field(sa_column=_text())
-    at: int = Field(sa_column=_instant())
     ordinal: int | None = Field(sa_column=Column(Integer, nullable=True))
     most: int = Field(sa_column=Column(BigInteger, nullable=False))
     settled: int = Field(sa_column=Column(BigInteger, nullable=False))
@@ -225,6 +237,11 @@ class KeyRow(SQLModel, table=True):
     name: str = Field(sa_column=_text())
     scopes: str = Field(sa_column=_text())
     created_at: int = Field(sa_column=_instant())
+    hint: str = Field(sa_column=_text(default="''"))
+    expires_at: int | None = Field(sa_column=_instant(nullable=True))
+    revoked_at: int | None = Field(sa_column=_instant(nullable=True))
+    per_second: int | None = Field(sa_column=Column(Integer, nullable=True))
+    burst: int | None = Field(sa_column=Column(Integer, nullable=True))
 
 
 class AuditRow(SQLModel, table=True):
@@ -252,3 +269,51 @@ class RevisionRow(SQLModel, table=True):
     name: str = Field(primary_key=True, max_length=32)
     number: int = Field(sa_column=Column(BigInteger, nullable=False))
     value: str = Field(sa_column=_text())
+
+
+class LeaseRow(SQLModel, table=True):
+    """Which worker learns which campaign; see `storage.leases`."""
+
+    __tablename__ = "leases"
+
+    campaign_id: str = Field(sa_column=Column(Text, primary_key=True))
+    holder: str = Field(sa_column=_text())
+    due_at: int = Field(sa_column=_instant())
+    until: int = Field(sa_column=_instant())
+
+
+class ConsentRow(SQLModel, table=True):
+    """Append-only while the person is known: what they agreed to, in which words, and since when."""
+
+    __tablename__ = "consents"
+
+    recipient_key: str = Field(primary_key=True, max_length=32)
+    name: str = Field(primary_key=True)
+    given_at: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    agreed: bool | None
+    words: str | None = Field(sa_column=_text(nullable=True))
+
+
+class TombstoneRow(SQLModel, table=True):
+    """Erased people who said no: one-way hashes that nothing else in the ledger has."""
+
+    __tablename__ = "tombstones"
+
+    tombstone: str = Field(primary_key=True, max_length=32)
+    channel: str = Field(primary_key=True)
+    at: int = Field(sa_column=_instant())
+
+
+class BundleRow(SQLModel, table=True):
+    """Append-only: what clients were given to decide by themselves, from when on; see `storage.bundles`."""
+
+    __tablename__ = "bundles"
+
+    campaign_id: str = Field(sa_column=Column(Text, primary_key=True))
+    number: int = Field(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    digest: str = Field(sa_column=_text())
+    issued_at: int = Field(sa_column=_instant())
+    strategy_version: int = Field(sa_column=Column(Integer, nullable=False))
+    snapshot: int = Field(sa_column=Column(Integer, nullable=False))
+    approved: str = Field(sa_column=_text())
+    controls: str = Field(sa_column=_text())

@@ -7,6 +7,7 @@ from pydantic import Discriminator, Field, GetJsonSchemaHandler, StrictInt, Tag,
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from optimizer.strategy.derived import Derivation
 from optimizer.strategy.fields import (
     CategoryValue,
     Document,
@@ -17,8 +18,14 @@ from optimizer.strategy.fields import (
     Reference,
     YesNo,
 )
+from optimizer.strategy.sources import Believed, Fresh
 
 ATTRIBUTE_TYPES = ("category", "number", "boolean", "text")
+
+Reveals = Annotated[
+    Reference | None,
+    Field(description="the sensitive attribute this one gives away; then no search for segments looks at it"),
+]
 
 
 class CategoryAttribute(Document):
@@ -29,7 +36,15 @@ class CategoryAttribute(Document):
         min_length=1, max_length=1_000, description="every value it may have, such as [US, CA, GB]"
     )
     sensitive: YesNo = Field(default=False, description="true keeps it out of segment rules and placeholders")
+    reveals: Reveals = None
+    from_: Derivation | None = Field(
+        default=None,
+        alias="from",
+        description="what it follows from, such as {event: purchase, measure: days_since}; then nobody says it",
+    )
     why: Line | None = Field(default=None, description="why this may be known and used")
+    sources: Believed = None
+    fresh_for: Fresh = None
 
 
 class NumberAttribute(Document):
@@ -39,7 +54,15 @@ class NumberAttribute(Document):
     minimum: Number | None = Field(default=None, description="smallest value it may have, such as 0")
     maximum: Number | None = Field(default=None, description="largest value it may have")
     sensitive: YesNo = Field(default=False, description="true keeps it out of segment rules and placeholders")
+    reveals: Reveals = None
+    from_: Derivation | None = Field(
+        default=None,
+        alias="from",
+        description="what it follows from, such as {event: purchase, measure: days_since}; then nobody says it",
+    )
     why: Line | None = Field(default=None, description="why this may be known and used")
+    sources: Believed = None
+    fresh_for: Fresh = None
 
 
 class BooleanAttribute(Document):
@@ -47,7 +70,10 @@ class BooleanAttribute(Document):
 
     type: Literal["boolean"] = Field(description="boolean: true or false")
     sensitive: YesNo = Field(default=False, description="true keeps it out of segment rules and placeholders")
+    reveals: Reveals = None
     why: Line | None = Field(default=None, description="why this may be known and used")
+    sources: Believed = None
+    fresh_for: Fresh = None
 
 
 class TextAttribute(Document):
@@ -59,6 +85,8 @@ class TextAttribute(Document):
     )
     sensitive: YesNo = Field(default=False, description="true keeps it out of placeholders")
     why: Line | None = Field(default=None, description="why this may be known and used")
+    sources: Believed = None
+    fresh_for: Fresh = None
 
 
 def _attribute_tag(data: Any) -> str | None:

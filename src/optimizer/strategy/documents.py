@@ -14,6 +14,7 @@ from pydantic import Discriminator, Field, Tag
 from optimizer.domain.instants import Instant, instant
 from optimizer.strategy.audience import Attribute, Segment
 from optimizer.strategy.brand import Brand
+from optimizer.strategy.event_mapping import EventMapping, EventName
 from optimizer.strategy.fields import (
     Currency,
     DateOrMoment,
@@ -27,6 +28,7 @@ from optimizer.strategy.fields import (
     Span,
     Text,
     Window,
+    YesNo,
     Zone,
     between,
 )
@@ -45,7 +47,9 @@ from optimizer.strategy.limits import (
     RolloutStage,
 )
 from optimizer.strategy.money import CostPerEvent, MoneyAbove0
+from optimizer.strategy.notify import Notify
 from optimizer.strategy.policy_settings import PolicySettings, ResolvedPolicy, resolved_policy
+from optimizer.strategy.sources import MAX_SOURCES, DataSource
 
 MAX_VARIANTS = 50
 MAX_SEGMENTS = 200
@@ -114,6 +118,16 @@ class Strategy(Document):
         max_length=200,
         description="the only data about recipients that may be used or stored, by name",
     )
+    sources: tuple[DataSource, ...] = Field(
+        default=(),
+        max_length=MAX_SOURCES,
+        description="who says what of recipients, first the one to believe first, such as [crm, site, esp]",
+    )
+    events: Mapping[EventName, EventMapping] = Field(
+        default_factory=dict,
+        max_length=500,
+        description="outcomes that events of other tools are, by the event's name, such as {Email Opened: opened}",
+    )
     data: Data = Field(default=Data(), description="what the use of data depends on")
     channels: Channels = Field(
         default_factory=dict, max_length=50, description="ways messages travel, by name, such as email"
@@ -129,6 +143,9 @@ class Strategy(Document):
     capacity: Capacity = Field(default=Capacity(), description="how much the team can look after")
     approval: Approval = Field(default=Approval(), description="whether people approve words first")
     review: Review | None = Field(default=None, description="how often people look at each campaign")
+    notify: tuple[Notify, ...] = Field(
+        default=(), max_length=20, description="who is told when something happens that people should know of"
+    )
     holdout: Holdout = Field(default=Holdout(), description="the same recipients held out of every campaign")
     policy_defaults: PolicySettings = Field(
         default=PolicySettings(), description="policy settings for campaigns that leave them out"
@@ -250,6 +267,9 @@ class Campaign(Document):
     )
     everyone_else: Literal["include", "exclude"] = Field(
         default="include", description="whether recipients outside every segment take part"
+    )
+    announce_segments: YesNo = Field(
+        default=False, description="true: whoever `notify` names is told when a recipient enters or leaves a segment"
     )
     policy: PolicySettings = Field(default=PolicySettings(), description="how variants are chosen")
     budget: PacedBudget = Field(default=PacedBudget(), description="what this campaign may spend")

@@ -11,11 +11,15 @@ from typing import Any
 
 from optimizer.errors import Finding
 from optimizer.strategy import fields
+from optimizer.strategy.derived_findings import outcomes_of_attributes
 from optimizer.strategy.hygiene_findings import hygiene_findings, outcomes_of_hygiene
 from optimizer.strategy.limits import Budget, Capacity, ContactRule, RolloutStage
 from optimizer.strategy.money import DECISION, Cost, CostPerEvent, Money, MoneyAbove0
 from optimizer.strategy.pieces import currency_findings, ids, items, n_sent, piece, twice, unknown
+from optimizer.strategy.retention_findings import retention_findings
+from optimizer.strategy.revealing_findings import revealing_findings
 from optimizer.strategy.source import Path, Source, shortened
+from optimizer.strategy.tracking_findings import outcomes_of_events, tracking_findings
 from optimizer.strategy.wording import numeral, one_of, stands
 
 _MONEY_KEYS = ("total", "daily", "monthly")
@@ -40,6 +44,9 @@ def strategy_limit_findings(strategy: Source) -> Iterator[Finding]:
     yield from _metric_findings(strategy)
     yield from _budget_findings(strategy, strategy)
     yield from hygiene_findings(strategy)
+    yield from retention_findings(strategy)
+    yield from revealing_findings(strategy)
+    yield from tracking_findings(strategy)
     approvers = ("approval", "approvers")
     yield from twice(strategy, items(strategy, approvers))
     if approvers in strategy.keys and strategy.value(("approval", "required")) is False:
@@ -171,7 +178,7 @@ def _outcome_findings(strategy: Source, source: Source) -> Iterator[Finding]:
         named += [(at, at[-1], True) for path in rewarded for at, _ in items(strategy, (*path, "penalties"))]
         metrics = [(*path, "outcome") for path, _ in items(strategy, ("guardrail_metrics",))]
         named += [(path, strategy.value(path), False) for path in metrics]
-        named += outcomes_of_hygiene(strategy)
+        named += outcomes_of_hygiene(strategy) + outcomes_of_events(strategy) + outcomes_of_attributes(strategy)
     lists = ("channels",) if source is strategy else ("messages",)
     for path in [(*path, "cost") for path, _ in items(source, lists)]:
         cost = piece(CostPerEvent, source, path)

@@ -25,8 +25,27 @@ Count = Annotated[StrictInt, Field(ge=1, le=1_000_000_000)]
 Period = Literal["day", "month"]
 
 
+_Kept = Annotated[Span, between("P1D", "P3660D")] | None
+
+
+class Retention(Document):
+    """How long anything is kept about a person; sums over all of them stay."""
+
+    decisions: _Kept = Field(
+        default=None, description="decisions and their outcomes are about nobody this long after, such as P400D"
+    )
+    profiles: _Kept = Field(
+        default=None, description="profiles go that were neither written nor of use for this long, such as P400D"
+    )
+    quarantine: _Kept = Field(
+        default=None, description="reports that could not be used go after this long, such as P30D"
+    )
+
+
 class Data(Document):
     """What the use of data depends on."""
+
+    retention: Retention = Field(default=Retention(), description="how long anything is kept about a person")
 
     consent_required: tuple[Reference, ...] = Field(
         default=(), max_length=50, description="channels that need the recipient's consent, such as [email, sms]"

@@ -14,9 +14,11 @@ from optimizer.errors import Finding
 from optimizer.strategy import fields
 from optimizer.strategy.audience import Attribute, CategoryAttribute, Condition, NumberAttribute, TextAttribute
 from optimizer.strategy.brand_findings import brand_findings, brand_section_findings
+from optimizer.strategy.derived_findings import derived_findings
 from optimizer.strategy.documents import MAX_SEGMENTS, MAX_VARIANTS, Holdout, period
 from optimizer.strategy.fields import EVERYONE_ELSE
 from optimizer.strategy.limit_findings import campaign_limit_findings, capacity_findings, strategy_limit_findings
+from optimizer.strategy.notify import notify_findings
 from optimizer.strategy.pieces import ids, items, n_sent, n_variants, piece, twice, unknown
 from optimizer.strategy.policy_findings import model_findings
 from optimizer.strategy.policy_settings import PolicySettings, resolved_policy
@@ -46,6 +48,8 @@ def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> 
     if strategy:
         yield from _strategy_findings(strategy)
         yield from strategy_limit_findings(strategy)
+        yield from derived_findings(strategy)
+        yield from notify_findings(strategy)
         yield from brand_section_findings(strategy)
         yield from capacity_findings(strategy, len(campaigns))
         yield from default_policy_findings(strategy)

@@ -8,6 +8,7 @@ declared type (a profile may be older than the strategy), is accepted by no test
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, nan
+from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,14 @@ _READERS: dict[type[Attribute], _Read] = {
 }
 
 
+# Values of these types stand in a column as they are; NumPy makes NaN of None.
+_AS_THEY_ARE: dict[_Read, set[type]] = {
+    _number: {float, int, NoneType},
+    _text: {str, NoneType},
+    _boolean: {bool, NoneType},
+}
+
+
 def _check(name: str, test: Test, read: _Read) -> Callable[[Attributes], bool]:
     """One test of one attribute, ready to call."""
     if isinstance(test, frozenset):
@@ -203,8 +212,12 @@ class SegmentRules:
         """The columns `of_many` reads, from one mapping per recipient."""
         columns: dict[str, NDArray[Any]] = {}
         for name, read in self._readers.items():
-            values = [read(row.get(name)) for row in rows]
-            column = np.empty(len(values), dtype=np.float64 if read is _number else object)
-            column[:] = values
-            columns[name] = column
+            values = [row.get(name) for row in rows]
+            if not set(map(type, values)) <= _AS_THEY_ARE[read]:
+                values = list(map(read, values))
+            columns[name] = column = np.empty(len(values), dtype=np.float64 if read is _number else object)
+            try:
+                column[:] = values
+            except OverflowError:  # an integer too large for a float
+                column[:] = list(map(read, values))
         return columns

@@ -28,7 +28,8 @@ Path = tuple[str | int, ...]
 
 MAX_CHARACTERS = 1 << 20
 MAX_DEPTH = 20
-MAX_NODES = 100_000
+MAX_NODES = 30_000  # a second of reading
+MAX_FINDINGS = 1_000  # nobody reads on
 THE_FILE = "the file"  # stands for the key of a finding about a document as a whole
 
 _SHOWN = 60
@@ -207,6 +208,8 @@ class _Reading:
     def _take(self, event: Event) -> None:
         start, end = event.start_mark, event.end_mark
         place = self.position = Place(start.line + 1, start.column + 1, start.index, end.index)
+        if len(self.findings) >= MAX_FINDINGS:
+            raise _Stopped
         if isinstance(event, DocumentStartEvent):
             self._begin(event, place)
         elif isinstance(event, CollectionEndEvent):

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from optimizer.errors import Finding
 from optimizer.strategy import audience, fields
 from optimizer.strategy.slips import zone_meant
-from optimizer.strategy.source import Path, Source, shortened
+from optimizer.strategy.source import MAX_FINDINGS, Path, Source, shortened
 
 _LISTED = 12
 _INPUT = "input"
@@ -150,7 +150,7 @@ def schema_findings(
         error: what pydantic said about ``source.data``.
         models: the validation's context: the model of each mapping, by the mapping's ``id()``.
     """
-    errors = error.errors(include_url=False)
+    errors = error.errors(include_url=False)[:MAX_FINDINGS]  # each may look for the closest name
     misspelt = set(_misspelt(source, errors, models))
     for details in errors:
         path, on_key = _path(source, details["loc"])

@@ -15,11 +15,10 @@ from optimizer.errors import DocumentError, Finding
 from optimizer.strategy.documents import Campaign, Strategy
 from optimizer.strategy.fields import Document
 from optimizer.strategy.references import reference_findings
-from optimizer.strategy.source import THE_FILE, Source, read_source, shortened
+from optimizer.strategy.source import MAX_FINDINGS, THE_FILE, Source, read_source, shortened
 from optimizer.strategy.wording import schema_findings
 
 STRATEGY_FILE = "strategy.yaml"
-_MAX_FINDINGS = 1_000  # of references; nobody reads on, and each looks for the closest name
 _CAMPAIGN_FILE = re.compile(r"campaigns/[^/]+\.yaml\Z")
 
 _Model = TypeVar("_Model", bound=Document)
@@ -89,7 +88,8 @@ def checked_workspace(
         else:
             campaigns.append(read_document(Campaign, source, findings))
     written_strategy = written.pop(STRATEGY_FILE, None)
-    findings += islice(reference_findings(written_strategy, list(written.values())), _MAX_FINDINGS)
+    # Each of these looks for the closest name.
+    findings += islice(reference_findings(written_strategy, list(written.values())), MAX_FINDINGS)
     if findings or strategy is None:
         raise DocumentError(sorted(set(findings)))
     by_id = {campaign.campaign: campaign for campaign in campaigns if campaign}

@@ -2,66 +2,63 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path
 from pydantic import ValidationError
 
-from optimizer.deployment import now, random_id
+from optimizer.deployment import now
 from optimizer.domain.instants import instant
 from optimizer.domain.outcome import EXPOSED
-from optimizer.errors import InvalidRequest, OptimizerError
+from optimizer.errors import InvalidRequest
 from optimizer.services.deciding import Answer, DecisionRequest, answer
 from optimizer.services.explaining import Explanation, explain, find_decision
 from optimizer.services.group_commit import result_of
-from optimizer.services.keys import Scope
+from optimizer.services.keys import Caller, Scope
 from optimizer.services.live import Live
 from optimizer.services.recording import OutcomeReport
 from optimizer.storage.store import Ledger
+from optimizer.web.answering import AT_ONCE, Refused, answer_json, answer_many, answer_one, decision_request
 from optimizer.web.answers import DecisionDetail, DecisionOut, DecisionsOut, StatusOut
 from optimizer.web.explanation_answers import ExplanationOut
 from optimizer.web.findings import item_findings
 from optimizer.web.json_route import JsonRoute
-from optimizer.web.problems import PROBLEMS, problem_of
-from optimizer.web.rendering import decision_json, detail_json, explanation_json, json_answer
-from optimizer.web.requests import DecisionIn, DecisionItem, DecisionsIn, ExposureIn, known
+from optimizer.web.problems import PROBLEMS
+from optimizer.web.rendering import detail_json, explanation_json, json_answer
+from optimizer.web.requests import IDENTIFIER_PATTERN, DecisionIn, DecisionItem, DecisionsIn, ExposureIn
 from optimizer.web.security import TheDesk, requires
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"], route_class=JsonRoute, responses=PROBLEMS)
-DecisionId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,64}$", description="decision_id of an answer")]
+DecisionId = Annotated[str, Path(pattern=IDENTIFIER_PATTERN, description="decision_id of an answer")]
 
 
 @router.post("", response_model=DecisionOut, dependencies=[Depends(requires(Scope.DECIDE))])
 async def decide_one(asked: DecisionIn, desk: TheDesk) -> Any:
     """Which variant for this recipient? Durable before it is answered, and safe to repeat."""
-    answers = await desk.decide([_request(asked.campaign, asked)])
-    return json_answer(decision_json(result_of(answers)))
+    return answer_json(await answer_one(desk, decision_request(asked.campaign, asked)))
 
 
-@router.post("/batch", response_model=DecisionsOut, dependencies=[Depends(requires(Scope.DECIDE))])
-async def decide_many(asked: DecisionsIn, desk: TheDesk) -> Any:
+@router.post("/batch", response_model=DecisionsOut)
+async def decide_many(
+    asked: DecisionsIn, desk: TheDesk, caller: Annotated[Caller, Depends(requires(Scope.DECIDE))]
+) -> Any:
     """Which variant for each of up to 10,000 recipients? One answer each, in order; resumable with the same ids."""
-    requests: list[DecisionRequest | OptimizerError] = []
-    for item in asked.recipients:
+    caller.owe(len(asked.recipients) - 1)
+    found: list[DecisionRequest | Refused] = []
+    for n, item in enumerate(asked.recipients):
+        if n % AT_ONCE == AT_ONCE - 1:
+            await asyncio.sleep(0)
         try:
             one = DecisionItem.model_validate(item)
         except ValidationError as error:
-            requests.append(InvalidRequest(*item_findings(error)))
-        else:
-            requests.append(_request(asked.campaign, one, request_id=asked.request_id, deferred=asked.defer_exposure))
-    usable = [request for request in requests if isinstance(request, DecisionRequest)]
-    answers = iter(await desk.decide(usable))
-    decisions = []
-    for item, request in zip(asked.recipients, requests, strict=True):
-        result = next(answers) if isinstance(request, DecisionRequest) else request
-        if isinstance(result, Answer):
-            decisions.append(decision_json(result))
-        else:
             recipient = item.get("recipient") if isinstance(item, dict) else None
             # Whatever else stands in its place could be nested more deeply than an answer can be.
             named = recipient if isinstance(recipient, str) else None
-            decisions.append({"recipient": named, "error": problem_of(result)})
-    return json_answer({"decisions": decisions})
+            found.append(Refused(named, InvalidRequest(*item_findings(error))))
+        else:
+            found.append(decision_request(asked.campaign, one, asked.request_id, deferred=asked.defer_exposure))
+    return answer_json(await answer_many(desk, found))
 
 
 @router.post(
@@ -97,18 +94,3 @@ async def explain_decision(decision_id: DecisionId, desk: TheDesk) -> Any:
 def _explained(ledger: Ledger, live: Live, decision_id: str) -> tuple[Answer, Explanation]:
     explanation = explain(ledger, live, decision_id)
     return answer(ledger, live, explanation.decision), explanation
-
-
-def _request(
-    campaign_id: str, item: DecisionItem, *, request_id: str | None = None, deferred: bool = False
-) -> DecisionRequest:
-    return DecisionRequest(
-        campaign_id=campaign_id,
-        recipient=item.recipient,
-        request_id=item.request_id or request_id or random_id(),
-        attributes=known(item.attributes),
-        excluded=item.exclude,
-        deferred=item.defer_exposure or deferred,
-        consent=item.consent,
-        time_zone=item.time_zone,
-    )

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import structlog
 from starlette.concurrency import run_in_threadpool
 
 from optimizer.deployment import Deployment, now
 from optimizer.domain.snapshot import Snapshot
-from optimizer.errors import Contended, OptimizerError
+from optimizer.errors import Contended, OptimizerError, Unavailable
 from optimizer.services.deciding import Answer, DecisionRequest, decide
 from optimizer.services.group_commit import GroupCommit, Handler, result_of
 from optimizer.services.keys import KeyRing
 from optimizer.services.learning import learn_campaign
 from optimizer.services.live import Live
-from optimizer.services.profiles import put_profile
+from optimizer.services.memberships import seen
+from optimizer.services.profiles import Told, hear, put_profile
+from optimizer.services.rates import Rate
 from optimizer.services.recording import OutcomeReport, Recorded, record_outcomes
+from optimizer.settings import secret_texts
 from optimizer.storage.access import StoredKey
 from optimizer.storage.recipients import Profile
+from optimizer.storage.scrubbing import scrub
 from optimizer.storage.store import Ledger
+from optimizer.web import telemetry
 
 T = TypeVar("T")
-CHUNK = 1_000  # items of a large batch in one transaction; others are served between two chunks
-LEARNER_TICK_SECONDS = 0.25
-
-log = structlog.get_logger("optimizer")
+CHUNK = 1_000  # items of a large batch that are worked on at a time; others who wait come between two chunks
+CHUNKS_AT_ONCE = 10  # of one batch that wait for the writer, which may take them into one transaction
 
 
 class Desk:
@@ -36,9 +38,34 @@ class Desk:
     def __init__(self, deployment: Deployment) -> None:
         self._store = deployment.store
         self._live = deployment.live
-        handlers: list[Handler] = [self._change, self._record, self._put_profiles, self._decide, self._learn]
-        self._writer = GroupCommit(self._store, handlers)
-        self.keys = KeyRing(self._load_keys)
+        handlers: list[Handler] = [
+            self._change,
+            self._record,
+            self._put_profiles,
+            self._hear,
+            self._decide,
+            self._learn,
+        ]
+        self._writer = GroupCommit(
+            self._store,
+            handlers,
+            slow=[self._change, self._learn],
+            watcher=telemetry,
+            heard={self._decide: telemetry.decided, self._record: telemetry.recorded},
+        )
+        rate = Rate(deployment.settings.rate_per_second, deployment.settings.rate_burst)
+        self.keys = KeyRing(self._load_keys, now, rate)
+        self.keys.watch()
+        self.webhooks = secret_texts(deployment.settings.webhooks)
+
+    def ask(self, request: DecisionRequest) -> asyncio.Future[list[Answer | OptimizerError]]:
+        """Have one request answered; the future holds the only answer once it is durable.
+
+        Raises:
+            Overloaded: too much is waiting already.
+            Draining: the service is shutting down.
+        """
+        return self._writer.submit(self._decide, [request])
 
     async def decide(self, requests: Sequence[DecisionRequest]) -> list[Answer | OptimizerError]:
         """Answer requests, durably."""
@@ -48,17 +75,34 @@ class Desk:
         """Record outcomes, durably."""
         return await self._in_chunks(self._record, reports)
 
-    async def put_profile(self, recipient: str, profile: Profile) -> None:
-        """Replace a recipient's profile."""
-        result_of(await self._submitted(self._put_profiles, [(recipient, profile)]))
+    async def put_profile(
+        self, recipient: str, profile: Profile, texts: Mapping[str, str] | None = None, source: str | None = None
+    ) -> None:
+        """Replace what a source says of a recipient, and the words of consents unless they are None."""
+        result_of(await self._writer.submit(self._put_profiles, [(recipient, profile, texts, source)]))
+
+    async def hear(self, told: Sequence[Told]) -> None:
+        """Add what sources say of recipients, durably."""
+        for error in await self._in_chunks(self._hear, told):
+            result_of([error])
 
     async def change(self, use_case: Callable[[Ledger, Live], T]) -> T:
         """The result of a use case that people ask for, durably; its errors undo nothing but itself."""
-        return result_of(await self._submitted(self._change, [use_case]))
+        return result_of(await self._writer.submit(self._change, [use_case]))
 
     async def learn(self, campaign_id: str) -> Snapshot:
         """Learn now."""
-        return result_of(await self._submitted(self._learn, [campaign_id]))
+        return result_of(await self._writer.submit(self._learn, [campaign_id]))
+
+    @property
+    def live(self) -> Live:
+        """What this process has loaded, for what may be looked at without the ledger."""
+        return self._live
+
+    @property
+    def waiting(self) -> int:
+        """How many items wait for their transaction."""
+        return self._writer.waiting
 
     async def read(self, query: Callable[[Ledger, Live], T]) -> T:
         """The result of a query on one consistent view of the ledger, away from the event loop."""
@@ -69,30 +113,35 @@ class Desk:
 
         return await run_in_threadpool(run)
 
-    async def keep_learning(self) -> None:
-        """Learn every campaign at its own cadence, until cancelled."""
-        due: dict[str, int] = {}
-        while True:
-            await asyncio.sleep(LEARNER_TICK_SECONDS)
-            try:
-                loaded = await self.read(lambda ledger, live: live.at(ledger))
-                for campaign_id, tactic in loaded.tactics.items():
-                    if now() >= due.setdefault(campaign_id, now() + tactic.policy.refresh):
-                        await self.learn(campaign_id)
-                        due[campaign_id] = now() + tactic.policy.refresh
-            except Exception as error:  # whatever one round met, the next one shall come
-                log.warning("learning is delayed", error=f"{type(error).__name__}: {error}")
+    async def scrub(self) -> bool:
+        """Take what was erased out of the files of the database too; whether that could be done at once."""
 
-    def close(self) -> None:
+        def run() -> bool:
+            try:
+                return scrub(self._store, whole=False)
+            except Unavailable:
+                return False  # it is erased all the same; old copies go with a later scrub
+
+        return await run_in_threadpool(run)
+
+    async def close(self) -> None:
         """Finish what was accepted and stop."""
-        self._writer.close()
+        await self._writer.close()
+        await asyncio.to_thread(self.keys.close)
 
     async def _in_chunks(self, handler: Callable[..., Any], items: Sequence[Any]) -> list[Any]:
         """Results of all items; when some chunks fail and others are durable already, the error of each failed item."""
+        if len(items) <= CHUNK:
+            return await self._writer.submit(handler, items) if items else []
         chunks = [items[start : start + CHUNK] for start in range(0, len(items), CHUNK)]
-        futures = [self._submitted(handler, chunk) for chunk in chunks]
-        done = await asyncio.gather(*futures, return_exceptions=True)
-        if all(isinstance(result, BaseException) for result in done) and done:
+        turns = asyncio.Semaphore(CHUNKS_AT_ONCE)
+
+        async def in_turn(chunk: Sequence[Any]) -> list[Any]:
+            async with turns:
+                return await self._writer.submit(handler, chunk)
+
+        done = await asyncio.gather(*map(in_turn, chunks), return_exceptions=True)
+        if all(isinstance(result, BaseException) for result in done):
             raise done[0]  # type: ignore[misc]
         results: list[Any] = []
         for chunk, result in zip(chunks, done, strict=True):
@@ -104,17 +153,27 @@ class Desk:
                 results += result
         return results
 
-    async def _submitted(self, handler: Callable[..., Any], items: Sequence[Any]) -> list[Any]:
-        return await asyncio.wrap_future(self._writer.submit(handler, items))
-
     def _decide(self, ledger: Ledger, requests: Sequence[DecisionRequest]) -> Sequence[Any]:
         return decide(ledger, self._live, requests, now())
 
     def _record(self, ledger: Ledger, reports: Sequence[OutcomeReport]) -> Sequence[Any]:
         return record_outcomes(ledger, self._live, reports, now())
 
-    def _put_profiles(self, ledger: Ledger, profiles: Sequence[tuple[str, Profile]]) -> Sequence[Any]:
-        return [_caught(put_profile, ledger, self._live, recipient, profile, now()) for recipient, profile in profiles]
+    def _put_profiles(
+        self, ledger: Ledger, profiles: Sequence[tuple[str, Profile, Mapping[str, str] | None, str | None]]
+    ) -> Sequence[Any]:
+        done = [
+            _caught(put_profile, ledger, self._live, recipient, profile, now(), texts, source)
+            for recipient, profile, texts, source in profiles
+        ]
+        seen(ledger, self._live, [one[0] for one, error in zip(profiles, done, strict=True) if error is None], now())
+        return done
+
+    def _hear(self, ledger: Ledger, told: Sequence[Told]) -> Sequence[Any]:
+        heard = _caught(hear, ledger, self._live, told, now())
+        if heard is None:
+            seen(ledger, self._live, [one.recipient for one in told], now())
+        return [heard] * len(told)
 
     def _change(self, ledger: Ledger, use_cases: Sequence[Callable[[Ledger, Live], Any]]) -> Sequence[Any]:
         return [_caught(use_case, ledger, self._live) for use_case in use_cases]

@@ -9,14 +9,15 @@ from pydantic import ValidationError
 
 from optimizer.errors import RequestFinding
 from optimizer.services.suppressing import RECIPIENT_PATTERN
-from optimizer.web.requests import ONE_OR_MANY
+from optimizer.web.requests import CURRENCY_PATTERN, IDENTIFIER_PATTERN, KIND_PATTERN, ONE_OR_MANY, WORDS_PATTERN
 
 _SHOWN = 60
 _PATTERNS = {
-    r"^[A-Za-z0-9._:-]{1,64}$": "an identifier: 1 to 64 letters, digits, '.', '_', ':' or '-'",
+    IDENTIFIER_PATTERN: "an identifier: 1 to 64 letters, digits, '.', '_', ':' or '-'",
     RECIPIENT_PATTERN: "a recipient id: 1 to 128 letters, digits or any of . _ : @ + = / ~ | -",
-    r"^[a-z][a-z0-9_]{0,47}$": "an outcome kind: lower-case letters, digits and '_' (at most 48), such as purchase",
-    r"^[A-Z]{3}$": "an ISO 4217 code of three capital letters, such as USD",
+    KIND_PATTERN: "an outcome kind: lower-case letters, digits and '_' (at most 48), such as purchase",
+    WORDS_PATTERN: "text without the character U+0000, which a database may refuse",
+    CURRENCY_PATTERN: "an ISO 4217 code of three capital letters, such as USD",
 }
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "a value; it is required",
@@ -24,6 +25,11 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "string_type": lambda _: "text",
     "string_pattern_mismatch": lambda ctx: _PATTERNS.get(ctx["pattern"], f"text like {ctx['pattern']}"),
     "bool_type": lambda _: "true or false",
+    "string_too_short": lambda ctx: f"at least {ctx['min_length']:,} characters",
+    "string_too_long": lambda ctx: f"at most {ctx['max_length']:,} characters",
+    "bool_parsing": lambda _: "true or false",
+    "int_parsing": lambda _: "a whole number",
+    "int_parsing_size": lambda _: "a smaller number",
     "int_type": lambda _: "a number, or a decimal number as text",
     "float_type": lambda _: "a number",
     "finite_number": lambda _: "a finite number",
@@ -37,6 +43,8 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "timezone_aware": lambda _: "a time with its zone, such as 2026-12-01T09:00:00Z",
     "greater_than_equal": lambda ctx: f"{ctx['ge']} or more",
     "less_than_equal": lambda ctx: f"{ctx['le']} or less",
+    "enum": lambda ctx: str(ctx["expected"]).replace("'", ""),
+    "literal_error": lambda ctx: str(ctx["expected"]).replace("'", ""),
 }
 
 

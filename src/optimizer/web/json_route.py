@@ -1,4 +1,4 @@
-"""Strict JSON: UTF-8 only, no NaN or Infinity, which Python's own parser lets through."""
+"""Strict JSON: UTF-8 only, no NaN or Infinity, which Python's own parser lets through, and nested within reason."""
 
 from __future__ import annotations
 
@@ -6,13 +6,30 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import orjson
-from fastapi import Request, Response
+from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
+
+from optimizer.errors import InvalidRequest, RequestFinding
+
+MOST_LEVELS = 32  # of objects and lists within one another; no body of ours has more than five
 
 
 class _StrictRequest(Request):
     async def json(self) -> Any:
-        return orjson.loads(await self.body())
+        body = orjson.loads(await self.body())
+        if _is_deep(body):
+            finding = RequestFinding("/", f"more than {MOST_LEVELS} levels", "fewer objects and lists in one another")
+            raise HTTPException(422) from InvalidRequest(finding)
+        return body
+
+
+def _is_deep(body: Any) -> bool:
+    """Whether a body is nested too deeply for what looks at it in turn: validation, errors, answers."""
+    level: list[Any] = [body]
+    for _ in range(MOST_LEVELS):
+        groups = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level = [value for group in groups for value in group]
+    return any(isinstance(one, dict | list) for one in level)
 
 
 class JsonRoute(APIRoute):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr
 from optimizer.deployment import now
 from optimizer.domain.instants import isoformat
 from optimizer.services import steering
+from optimizer.services.auditing import LONGEST_NOTE
 from optimizer.services.keys import Caller, Scope
 from optimizer.services.live import Live
 from optimizer.services.overseeing import standing, standing_json
@@ -23,8 +24,8 @@ from optimizer.storage.store import Ledger
 from optimizer.web.campaigns import CampaignId
 from optimizer.web.desk import Desk
 from optimizer.web.json_route import JsonRoute
-from optimizer.web.outcomes import RecipientId
 from optimizer.web.oversight_answers import AuditOut, ControlsOut, SteeredOut, SuppressionsOut
+from optimizer.web.people import RecipientId
 from optimizer.web.problems import PROBLEMS
 from optimizer.web.rendering import json_answer
 from optimizer.web.requests import Identifier
@@ -41,7 +42,11 @@ _steering: dict[str, Any] = {"response_model": SteeredOut, "tags": ["oversight"]
 class _In(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    note: StrictStr = Field(description="Why; kept in the audit trail.", examples=["legal asked us to wait"])
+    note: StrictStr = Field(
+        description="Why; kept in the audit trail. Text without control characters.",
+        examples=["legal asked us to wait"],
+        json_schema_extra={"minLength": 1, "maxLength": LONGEST_NOTE},  # `noted` says it in our words
+    )
 
 
 class SteeringIn(_In):
@@ -59,7 +64,7 @@ class VariantSteeringIn(_In):
 class PinIn(_In):
     """Which variant everyone gets, and why."""
 
-    variant: Identifier = Field(examples=["ten-percent"])
+    variant: Identifier = Field(description="The variant.", examples=["ten-percent"])
 
 
 class AdvanceIn(_In):
@@ -67,6 +72,14 @@ class AdvanceIn(_In):
 
     stage: StrictInt | None = Field(
         default=None, description="The stage you mean, counted from 1; if it is not the next one, nothing changes."
+    )
+
+
+class RollBackIn(_In):
+    """Why the rollout shall go back."""
+
+    stage: StrictInt | None = Field(
+        default=None, description="The stage you mean, counted from 1; if it is not the one before, nothing changes."
     )
 
 
@@ -114,6 +127,12 @@ async def unpin(campaign_id: CampaignId, wish: SteeringIn, desk: TheDesk, person
 async def advance(campaign_id: CampaignId, wish: AdvanceIn, desk: TheDesk, person: Person) -> Any:
     """Say yes to the rollout's next stage; it begins once nothing else keeps it."""
     return await _steered(desk, partial(steering.advance, stage=wish.stage), campaign_id, person=person, wish=wish)
+
+
+@router.post("/campaigns/{campaign_id}/roll-back", **_steering)
+async def roll_back(campaign_id: CampaignId, wish: RollBackIn, desk: TheDesk, person: Person) -> Any:
+    """Take the rollout back to the stage before, and hold it there until somebody releases it."""
+    return await _steered(desk, partial(steering.roll_back, stage=wish.stage), campaign_id, person=person, wish=wish)
 
 
 @router.post("/campaigns/{campaign_id}/release", **_steering)

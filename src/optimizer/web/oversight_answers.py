@@ -19,7 +19,7 @@ class RolloutOut(_Out):
     """Where a rollout is."""
 
     stage: int = Field(description="1 for the first.")
-    stages: int
+    stages: int = Field(description="How many there are.")
     share: float = Field(description="Share of the recipients that take part; the others get control.")
     since: datetime | None = Field(description="null until the campaign has sent something.")
     held: bool = Field(description="A guardrail metric was breached: it stays here until somebody releases it.")
@@ -30,10 +30,10 @@ class RolloutOut(_Out):
 class ReviewOut(_Out):
     """When people looked, and must look again."""
 
-    reviewed_at: datetime | None
-    due_at: datetime | None
-    overdue: bool
-    when_overdue: Literal["warn", "freeze", "stop"]
+    reviewed_at: datetime | None = Field(description="When somebody looked last; null: nobody has.")
+    due_at: datetime | None = Field(description="By when somebody must look again.")
+    overdue: bool = Field(description="Whether that has passed.")
+    when_overdue: Literal["warn", "freeze", "stop"] = Field(description="What happens then.")
 
 
 class ControlsOut(_Out):
@@ -66,8 +66,8 @@ class ControlsOut(_Out):
         }
     )
 
-    campaign: str
-    status: Status
+    campaign: str = Field(description="The campaign.")
+    status: Status = Field(description="Whether it runs, is paused or is stopped.")
     paused: dict[str, str] = Field(description="Variants that may not be chosen, with the sentence that says why.")
     pinned: str | None = Field(description="The variant everyone but the holdouts gets; null: the policy chooses.")
     alerts: dict[str, str] = Field(
@@ -85,28 +85,28 @@ class SteeredOut(_Out):
 
     changed: bool = Field(description="False when it was so already; then the audit trail has no entry of it.")
     detail: str = Field(description="What is so now, in a sentence.")
-    controls: ControlsOut
+    controls: ControlsOut = Field(description="How the campaign stands now.")
 
 
 class AuditEntryOut(_Out):
     """Who changed what, when and why."""
 
-    number: int
-    at: datetime
-    actor: str
-    action: str
-    subject: str
-    note: str
-    before: str
-    after: str
-    previous_hash: str
+    number: int = Field(description="Counted from 1, without gaps.")
+    at: datetime = Field(description="When it was done.")
+    actor: str = Field(description="Who did it: a person, a key, or the service itself.")
+    action: str = Field(description="What was done.")
+    subject: str = Field(description="To what.")
+    note: str = Field(description="Why.")
+    before: str = Field(description="How it was.")
+    after: str = Field(description="How it is since.")
+    previous_hash: str = Field(description="Hash of the entry before it.")
     hash: str = Field(description="SHA-256 of the entry and the hash before it; empty if older than the chain.")
 
 
 class AuditOut(_Out):
     """Entries of the audit trail, newest first."""
 
-    entries: list[AuditEntryOut]
+    entries: list[AuditEntryOut] = Field(description="One for each change.")
     next_before: int | None = Field(description="`before` of the next page; null when this is the last.")
 
 
@@ -114,30 +114,30 @@ class SuppressionOut(_Out):
     """One entry of the suppression list."""
 
     channel: str | None = Field(description="null: every channel.")
-    at: datetime
+    at: datetime = Field(description="Since when.")
     source: str = Field(description="What put them on the list: an outcome, or a person.")
 
 
 class SuppressionsOut(_Out):
     """Where a recipient gets nothing."""
 
-    recipient: str
-    suppressions: list[SuppressionOut]
+    recipient: str = Field(description="Your id of the person.")
+    suppressions: list[SuppressionOut] = Field(description="One for each channel, or one for all.")
 
 
 class KeptReportOut(_Out):
     """What was reported; a recipient only as a keyed hash."""
 
-    event_id: str
-    kind: str
-    occurred_at: datetime
-    decision_id: str | None
-    recipient_key: str | None
-    campaign: str | None
-    value: float | None
-    currency: str | None
-    reverses: str | None
-    machine: bool
+    event_id: str = Field(description="The event, as its reporter calls it.")
+    kind: str = Field(description="What the recipient did.")
+    occurred_at: datetime = Field(description="When it happened.")
+    decision_id: str | None = Field(description="The decision it names, if it does.")
+    recipient_key: str | None = Field(description="Keyed hash of the recipient it names, if it does.")
+    campaign: str | None = Field(description="The campaign it names, if it does.")
+    value: float | None = Field(description="Amount or count, if it has one.")
+    currency: str | None = Field(description="Of a value that is money.")
+    reverses: str | None = Field(description="The event it undoes.")
+    machine: bool = Field(description="Whether its reporter said that a machine did it.")
 
 
 class WaitingOut(_Out):
@@ -145,11 +145,11 @@ class WaitingOut(_Out):
 
     reason: str = Field(description="Why it could not be used.")
     judged_at: datetime = Field(description="When that was found last.")
-    report: KeptReportOut
+    report: KeptReportOut = Field(description="As it came.")
 
 
 class QuarantineOut(_Out):
     """Reports that could not be used, those judged last first."""
 
     waiting: int = Field(description="How many there are.")
-    reports: list[WaitingOut]
+    reports: list[WaitingOut] = Field(description="As many as were asked for.")

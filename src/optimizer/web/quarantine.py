@@ -13,10 +13,9 @@ from optimizer.services.keys import Scope
 from optimizer.services.quarantine import Waiting, kept_reports, waiting
 from optimizer.web.answers import OutcomesOut
 from optimizer.web.json_route import JsonRoute
-from optimizer.web.outcomes import status_json
 from optimizer.web.oversight_answers import QuarantineOut
 from optimizer.web.problems import PROBLEMS
-from optimizer.web.rendering import json_answer
+from optimizer.web.rendering import json_answer, status_json
 from optimizer.web.requests import MOST_ITEMS, Identifier
 from optimizer.web.security import TheDesk, requires
 

@@ -13,13 +13,15 @@ from optimizer.web.answers import MessageOut, Out, TargetingOut
 class RankedVariantOut(Out):
     """One variant that may be offered."""
 
-    variant: str
-    message: MessageOut
-    targeting: TargetingOut | None
+    variant: str = Field(description="The variant.")
+    message: MessageOut = Field(description="Its words.")
+    targeting: TargetingOut | None = Field(
+        description="Where, when and how; null where the campaign has no targetings."
+    )
     p_best: float = Field(description="Posterior probability that it is the best of those that may be offered.")
     expected_reward: float = Field(description="Of one trial in the segment, in `unit`, less the penalties.")
     low: float = Field(description="90 % of the posterior of that lies between `low` and `high`.")
-    high: float
+    high: float = Field(description="See `low`.")
     trials: float = Field(description="Of the segment's learning group, that this rests on.")
     allocation: float = Field(description="Probability with which `POST /v1/decisions` would draw it.")
     why: str = Field(description="Why it stands where it does.")
@@ -28,9 +30,9 @@ class RankedVariantOut(Out):
 class RemovedVariantOut(Out):
     """One variant that may not be offered."""
 
-    variant: str
+    variant: str = Field(description="The variant.")
     rule: Block | Group = Field(description="The rule that removed it, or the group that gets control alone.")
-    why: str
+    why: str = Field(description="Why, in a sentence.")
 
 
 class RankingOut(Out):
@@ -70,15 +72,15 @@ class RankingOut(Out):
         }
     )
 
-    campaign: str
+    campaign: str = Field(description="The campaign that was asked.")
     request_id: str = Field(description="Record the choice under this one.")
-    ranked_at: datetime
-    snapshot: str
+    ranked_at: datetime = Field(description="When this was found.")
+    snapshot: str = Field(description="The snapshot this rests on.")
     segment: str | None = Field(description="Null outside the audience.")
-    group: Group
+    group: Group = Field(description="The group the recipient is in.")
     offer: str = Field(description="What may be offered, in one sentence.")
     unit: str = Field(description="What `expected_reward` is counted in: `share of trials`, `rewards`, or a currency.")
-    variants: list[RankedVariantOut]
+    variants: list[RankedVariantOut] = Field(description="What may be offered, the likeliest best first.")
     withheld: float = Field(description="Probability with which a draw would send nothing, to keep scarce budget.")
-    removed: list[RemovedVariantOut]
+    removed: list[RemovedVariantOut] = Field(description="What may not.")
     retry_at: datetime | None = Field(description="When asking again may give a variant, if known.")

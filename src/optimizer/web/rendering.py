@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -11,13 +12,24 @@ from optimizer.domain.commitment import Commitment
 from optimizer.domain.instants import Instant, isoformat
 from optimizer.domain.micros import units
 from optimizer.domain.outcome import Outcome
-from optimizer.domain.reasons import Group
+from optimizer.domain.reasons import Group, Reason
+from optimizer.errors import OptimizerError
 from optimizer.services.budgets import BudgetLine
-from optimizer.services.deciding import Answer
+from optimizer.services.deciding import Answer, DecisionRequest
 from optimizer.services.explaining import Explanation
+from optimizer.services.group_commit import result_of
 from optimizer.services.ranking import Ranked
+from optimizer.services.recording import Recorded
 from optimizer.services.summaries import CampaignSummary
 from optimizer.strategy.variants import Variant
+from optimizer.web.answers import DecisionOut
+
+MOST_WORDS = 10_000  # variants whose words are kept as JSON
+_NO_WORDS: dict[str, Any] = {"message": None, "targeting": None}
+_words: dict[tuple[str, str], dict[str, Any]] = {}  # by id and hash: an edited variant is another one
+
+# All decisions of a transaction are made at one instant.
+_text = lru_cache(maxsize=1_024)(isoformat)
 
 
 def json_answer(body: Any, status: int = 200) -> Response:
@@ -39,28 +51,53 @@ def decision_json(answer: Answer) -> dict[str, Any]:
         "propensity": decision.propensity,
         "reason": decision.reason,
         "snapshot": decision.snapshot_id,
-        "decided_at": isoformat(decision.decided_at),
-        "expires_at": isoformat(answer.expires_at),
+        "decided_at": _text(decision.decided_at),
+        "expires_at": _text(answer.expires_at),
         "retry_at": _time(decision.retry_at),
         "chosen_by": "policy" if decision.snapshot_id is not None else chosen_by,
         "actor": decision.actor,
     }
 
 
-def words_json(variant: Variant | None) -> dict[str, Any]:
-    """The ``message`` and the ``targeting`` of a variant; null where there is none."""
-    if variant is None:
-        return {"message": None, "targeting": None}
-    words, targeting = variant.message, variant.targeting
-    return {
-        "message": {
-            "id": words.id,
-            "subject": words.subject,
-            "body": words.body,
-            "fields": dict(words.fields or {}),
-        },
-        "targeting": None if targeting is None else {"id": targeting.id, "fields": dict(targeting.fields or {})},
+def unanswered_json(request: DecisionRequest, at: Instant, retry_at: Instant) -> dict[str, Any]:
+    """See `answers.DecisionOut`: nothing could be decided, and so there is nothing to send."""
+    nothing = dict.fromkeys(DecisionOut.model_fields)
+    return nothing | {
+        "campaign": request.campaign_id,
+        "reason": Reason.LEDGER_UNAVAILABLE,
+        "decided_at": _text(at),
+        "retry_at": _text(retry_at),
     }
+
+
+def status_json(recorded: Recorded | OptimizerError) -> dict[str, Any]:
+    """See `answers.StatusOut`.
+
+    Raises:
+        OptimizerError: if that is what became of it.
+    """
+    one = recorded if isinstance(recorded, Recorded) else result_of([recorded])
+    return {"event_id": one.event_id or None, "status": one.status, "detail": one.detail}
+
+
+def words_json(variant: Variant | None) -> dict[str, Any]:
+    """The ``message`` and the ``targeting`` of a variant, as JSON already; null where there is none."""
+    if variant is None:
+        return _NO_WORDS
+    key = (variant.variant_id, variant.content_hash)
+    words = _words.get(key)
+    if words is None:
+        if len(_words) >= MOST_WORDS:
+            _words.clear()
+        words = _words[key] = _words_of(variant)
+    return words
+
+
+def _words_of(variant: Variant) -> dict[str, orjson.Fragment]:
+    words, targeting = variant.message, variant.targeting
+    message = {"id": words.id, "subject": words.subject, "body": words.body, "fields": dict(words.fields or {})}
+    where = None if targeting is None else {"id": targeting.id, "fields": dict(targeting.fields or {})}
+    return {"message": orjson.Fragment(orjson.dumps(message)), "targeting": orjson.Fragment(orjson.dumps(where))}
 
 
 def ranking_json(found: Ranked) -> dict[str, Any]:
@@ -106,7 +143,7 @@ def detail_json(answer: Answer, explanation: Explanation) -> dict[str, Any]:
         "exposed_at": _time(found.exposed_at),
         "closes_at": isoformat(found.closes_at),
         "reward": units(found.reward),
-        "outcomes": [_outcome_json(outcome) for outcome in explanation.outcomes],
+        "outcomes": [outcome_json(outcome) for outcome in explanation.outcomes],
     }
 
 
@@ -188,7 +225,8 @@ def _budget_json(line: BudgetLine) -> dict[str, Any]:
     }
 
 
-def _outcome_json(outcome: Outcome) -> dict[str, Any]:
+def outcome_json(outcome: Outcome) -> dict[str, Any]:
+    """See `answers.OutcomeOut`."""
     return {
         "event_id": outcome.event_id,
         "kind": outcome.kind,
@@ -202,4 +240,4 @@ def _outcome_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def _time(at: Instant | None) -> str | None:
-    return None if at is None else isoformat(at)
+    return None if at is None else _text(at)

@@ -18,20 +18,20 @@ from optimizer.web.rendering import summary_json
 class RateOut(Out):
     """Successes among trials: the raw rate, with a 95 % credible interval under a uniform prior."""
 
-    trials: int
-    positives: int
-    rate: float | None
-    low: float
-    high: float
+    trials: int = Field(description="Exposed decisions.")
+    positives: int = Field(description="Those of them with a reward.")
+    rate: float | None = Field(description="Share of positives; null without trials.")
+    low: float = Field(description="Lower end of the interval.")
+    high: float = Field(description="Upper end of the interval.")
     mean_reward: float | None = Field(description="Raw mean reward of a trial, in the report's `unit`.")
 
 
 class EstimateOut(Out):
     """A value with its 95 % credible interval."""
 
-    value: float
-    low: float
-    high: float
+    value: float = Field(description="The estimate.")
+    low: float = Field(description="Lower end of the interval.")
+    high: float = Field(description="Upper end of the interval.")
 
 
 class DifferenceOut(Out):
@@ -41,12 +41,15 @@ class DifferenceOut(Out):
     weighted by how much it can say (Mantel-Haenszel).
     """
 
-    against: str = Field(examples=["hello", "the others", "the holdout"])
+    against: str = Field(description="Whom it is compared with.", examples=["hello", "the others", "the holdout"])
     raw: float = Field(description="Of the raw means; not to be trusted where shares and seasons change.")
-    difference: float
-    low: float | None = Field(description="95 % confidence interval of `difference`; null while it cannot be told.")
-    high: float | None
-    standard_error: float | None
+    difference: float = Field(description="The difference, compared within segments and days.")
+    low: float | None = Field(
+        description="95 % confidence interval of `difference`, which holds however often it is looked at; null while "
+        "fewer than ten rewarded trials of a side have been seen; thirty where rewards are no successes."
+    )
+    high: float | None = Field(description="Its upper end.")
+    standard_error: float | None = Field(description="Of `difference`.")
     left_out: float = Field(description="Share of the trials on days on which one side had none: they say nothing.")
     misleads: bool = Field(description="Whether `raw` and `difference` point in opposite directions.")
 
@@ -54,10 +57,10 @@ class DifferenceOut(Out):
 class VariantReportOut(Out):
     """One variant in one segment, learning group only."""
 
-    variant: str
+    variant: str = Field(description="The variant.")
     removed_by: Block | None = Field(description="The rule that keeps it from being chosen now; null if it can be.")
-    decisions: int
-    rate: RateOut
+    decisions: int = Field(description="How often it was decided.")
+    rate: RateOut = Field(description="Of all its trials.")
     believed: EstimateOut = Field(description="Mean reward of a trial as the campaign's own policy believes it.")
     matured: RateOut = Field(description="Of the trials whose outcomes are all in.")
     at_maturity: EstimateOut | None = Field(
@@ -70,18 +73,18 @@ class VariantReportOut(Out):
     elsewhere: float = Field(
         description="Trials made elsewhere that `believed` rests on too, as many as they count for; see warm_start."
     )
-    p_best: float
-    allocation: float
+    p_best: float = Field(description="Posterior probability to be the best.")
+    allocation: float = Field(description="Probability to be drawn.")
 
 
 class SegmentReportOut(Out):
     """One segment."""
 
-    segment: str
-    variants: list[VariantReportOut]
+    segment: str = Field(description="The segment.")
+    variants: list[VariantReportOut] = Field(description="One for each variant.")
     withheld: float = Field(description="Share that sends nothing, to keep scarce budget for others.")
-    learning: RateOut
-    holdout: RateOut
+    learning: RateOut = Field(description="The learning group.")
+    holdout: RateOut = Field(description="The holdout of the campaign.")
     chosen_by_people: RateOut = Field(description="What people pinned or chose; never learned from.")
     lift: DifferenceOut | None = Field(description="The learning group compared with the holdout.")
     notes: list[str] = Field(description="Differences that raw means would show the wrong way round.")
@@ -90,15 +93,15 @@ class SegmentReportOut(Out):
 class ReportOut(Out):
     """What a campaign did and learned."""
 
-    campaign: CampaignOut
-    as_of: datetime
-    objective: str
-    objective_why: str | None
-    reward_outcome: str
+    campaign: CampaignOut = Field(description="What it is and how it stands.")
+    as_of: datetime = Field(description="When this was found.")
+    objective: str = Field(description="The objective it serves.")
+    objective_why: str | None = Field(description="Why there is such an objective, in the strategy's words.")
+    reward_outcome: str = Field(description="The outcome that counts as the reward.")
     model: str = Field(description="Model of the campaign's policy.")
     unit: str = Field(description="Of rewards and differences: `share of trials`, `rewards`, or a currency.")
     maturity_unit: str = Field(description="Of `at_maturity`: `share of trials`, or the currency of amounts.")
-    segments: list[SegmentReportOut]
+    segments: list[SegmentReportOut] = Field(description="One for each segment.")
     lift: DifferenceOut | None = Field(description="The learning group of all segments compared with the holdout.")
     outcomes: dict[str, int] = Field(description="How many outcomes of each kind fell within their window.")
 
@@ -172,7 +175,7 @@ def _difference_json(difference: Difference | None) -> dict[str, Any] | None:
     if difference is None:
         return None
     found = difference.found
-    low, high = found.interval()
+    low, high = found.anytime_interval()
     return {
         "against": difference.against,
         "raw": found.raw,

@@ -8,6 +8,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -19,15 +20,25 @@ from pydantic import (
     Tag,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from optimizer.domain.decision import Attributes, AttributeValue
 from optimizer.domain.micros import micros
 from optimizer.services.suppressing import RECIPIENT_PATTERN
 from optimizer.strategy.fields import ID_PATTERN, time_zones
 
+# What `wire` allows on the hot routes too.
+IDENTIFIER_PATTERN = r"^[A-Za-z0-9._:-]{1,64}$"
+KIND_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"
+CURRENCY_PATTERN = r"^[A-Z]{3}$"
+WORDS_PATTERN = r"^[^\x00]*$"
 MOST_ITEMS = 10_000
+MOST_ATTRIBUTES = 200
+MOST_EXCLUDED = 100
+MOST_CHANNELS = 50
+LARGEST_INTEGER = 2**53  # beyond it a float no longer tells neighbours apart
 
-Identifier = Annotated[StrictStr, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$", examples=["winback"])]
+Identifier = Annotated[StrictStr, Field(pattern=IDENTIFIER_PATTERN, examples=["winback"])]
 Recipient = Annotated[
     StrictStr,
     Field(
@@ -36,11 +47,11 @@ Recipient = Annotated[
         examples=["customer-4711"],
     ),
 ]
-Value = StrictBool | Annotated[StrictInt, Field(ge=-(2**53), le=2**53)] | StrictFloat | StrictStr
+Value = StrictBool | Annotated[StrictInt, Field(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)] | StrictFloat | StrictStr
 AttributesIn = Annotated[
     dict[StrictStr, Value | None],
     Field(
-        max_length=200,
+        max_length=MOST_ATTRIBUTES,
         description="Declared attributes; null means unknown. They win over the stored profile.",
         examples=[{"country": "US", "days_since_purchase": 120}],
     ),
@@ -49,7 +60,9 @@ AttributesIn = Annotated[
 
 def _time_zone(name: str) -> str:
     if name not in time_zones():
-        raise ValueError(f"found {name[:60]}; allowed an IANA time zone such as America/New_York, or no such key")
+        raise ValueError(
+            f"found {name[:60] or repr(name)}; allowed an IANA time zone such as America/New_York, or no such key"
+        )
     return name
 
 
@@ -61,9 +74,32 @@ TimeZoneIn = Annotated[
 ConsentIn = Annotated[
     dict[Annotated[StrictStr, Field(pattern=ID_PATTERN)], StrictBool],
     Field(
-        max_length=50,
+        max_length=MOST_CHANNELS,
         description="Whether the recipient agreed, by channel. Adds to the stored profile; a no always wins.",
         examples=[{"email": True}],
+    ),
+]
+
+
+def _written_out(value: Any) -> Any:
+    # pydantic would take a bare number for seconds or, if it is large, for milliseconds: nobody should have to guess.
+    if not isinstance(value, str) or value[4:5] != "-":
+        raise PydanticCustomError("datetime_text", "not a date and a time")
+    return value
+
+
+TimeIn = Annotated[AwareDatetime, BeforeValidator(_written_out)]
+
+ConsentTextsIn = Annotated[
+    dict[
+        Annotated[StrictStr, Field(pattern=ID_PATTERN)],
+        Annotated[StrictStr, Field(min_length=1, max_length=10_000, pattern=WORDS_PATTERN)],
+    ],
+    Field(
+        max_length=MOST_CHANNELS,
+        description="The words or strings in which consents were given, by channel or by a name of yours. Kept to the "
+        "letter with the time they came, never interpreted; without this key those there are stay.",
+        examples=[{"tcf": "CPXxRfAPXxRfAAfKABENB-CgAAAAAAAAAAYgAAAAAAAA"}],
     ),
 ]
 
@@ -83,12 +119,14 @@ class _AboutRecipient(_In):
     attributes: AttributesIn = Field(default_factory=dict)
     exclude: tuple[Identifier, ...] = Field(
         default=(),
-        max_length=100,
+        max_length=MOST_EXCLUDED,
         description="Variants you do not want this time; unknown ones are ignored.",
         examples=[["ten-percent"]],
     )
     consent: ConsentIn = Field(default_factory=dict)
-    time_zone: TimeZoneIn | None = None
+    time_zone: TimeZoneIn | None = Field(
+        default=None, description="IANA name, for hours of the day; wins over the stored profile."
+    )
 
 
 class DecisionItem(_AboutRecipient):
@@ -102,19 +140,19 @@ class DecisionItem(_AboutRecipient):
 class DecisionIn(DecisionItem):
     """Which variant for this recipient?"""
 
-    campaign: Identifier
+    campaign: Identifier = Field(description="The campaign that asks.")
 
 
 class RankIn(_AboutRecipient):
     """What may I offer to this recipient? The `request_id` is the one the choice will be recorded under."""
 
-    campaign: Identifier
+    campaign: Identifier = Field(description="The campaign that asks.")
 
 
 class ChosenIn(DecisionItem):
     """A person has chosen this variant for the recipient, of those that `POST /v1/decisions/rank` offered."""
 
-    campaign: Identifier
+    campaign: Identifier = Field(description="The campaign that asks.")
     variant: Identifier = Field(description="The variant chosen.", examples=["ten-percent"])
     request_id: Identifier = Field(
         description="That of the ranking. Repeating it with the same variant changes nothing.", examples=["call-4711"]
@@ -129,12 +167,17 @@ class ChosenIn(DecisionItem):
 class DecisionsIn(_In):
     """Which variant for each of these recipients?"""
 
-    campaign: Identifier
+    campaign: Identifier = Field(description="The campaign that asks.")
     request_id: Identifier | None = Field(
         default=None, description="Used for every item that has none; makes the whole batch safe to repeat."
     )
-    defer_exposure: StrictBool = False
-    recipients: Annotated[list[SkipValidation[DecisionItem]], Field(min_length=1, max_length=MOST_ITEMS)]
+    defer_exposure: StrictBool = Field(
+        default=False, description="As in each item: decisions count only once their exposure is reported."
+    )
+    recipients: Annotated[
+        list[SkipValidation[DecisionItem]],
+        Field(description="Whom to decide for.", min_length=1, max_length=MOST_ITEMS),
+    ]
 
 
 def _an_amount(value: float | str) -> float | str:
@@ -152,7 +195,7 @@ class OutcomeIn(_In):
         description="Instead of decision_id: the campaign's latest decision for this recipient before it happened.",
     )
     campaign: Identifier | None = Field(default=None, description="Needed with `recipient`.")
-    kind: Annotated[StrictStr, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")] = Field(
+    kind: Annotated[StrictStr, Field(pattern=KIND_PATTERN)] = Field(
         description="`delivered`, `opened`, `clicked`, `purchase` …; "
         "`exposed`, `withdrawn` and `bounced` move the exposure.",
         examples=["purchase"],
@@ -160,10 +203,10 @@ class OutcomeIn(_In):
     value: Annotated[StrictInt | StrictFloat | StrictStr, AfterValidator(_an_amount)] | None = Field(
         default=None, description="Amount or count, as a number or a decimal text.", examples=["19.90"]
     )
-    currency: Annotated[StrictStr, Field(pattern=r"^[A-Z]{3}$")] | None = Field(
+    currency: Annotated[StrictStr, Field(pattern=CURRENCY_PATTERN)] | None = Field(
         default=None, description="Of a value that is money; the strategy's currency."
     )
-    occurred_at: AwareDatetime = Field(description="When it happened, with a time zone.")
+    occurred_at: TimeIn = Field(description="When it happened, with a time zone.")
     reverses: Identifier | None = Field(
         default=None, description="event_id of an outcome that this one undoes (refund, mistake)."
     )
@@ -183,7 +226,10 @@ class OutcomeIn(_In):
 class OutcomesIn(_In):
     """Several outcomes; each gets its own status."""
 
-    outcomes: Annotated[list[SkipValidation[OutcomeIn]], Field(min_length=1, max_length=MOST_ITEMS)]
+    outcomes: Annotated[
+        list[SkipValidation[OutcomeIn]],
+        Field(description="What happened, in any order.", min_length=1, max_length=MOST_ITEMS),
+    ]
 
 
 def _one_or_many(body: Any) -> str:
@@ -197,17 +243,25 @@ OneOrMany = Annotated[
 
 
 class ProfileIn(_In):
-    """What is known of a recipient; replaces what was known before."""
+    """What a source knows of a recipient; replaces what it said before."""
 
     attributes: AttributesIn
+    source: Annotated[StrictStr, Field(pattern=ID_PATTERN)] | None = Field(
+        default=None,
+        description="Who says so, of the strategy's `sources`; by default the one the key speaks for, else the first.",
+        examples=["crm"],
+    )
     consent: ConsentIn = Field(default_factory=dict)
-    time_zone: TimeZoneIn | None = None
+    consent_texts: ConsentTextsIn | None = Field(
+        default=None, description="By channel, the words of the consents; absent leaves those there are."
+    )
+    time_zone: TimeZoneIn | None = Field(default=None, description="IANA name.")
 
 
 class ExposureIn(_In):
     """When the variant reached the recipient."""
 
-    occurred_at: AwareDatetime | None = Field(default=None, description="By default now.")
+    occurred_at: TimeIn | None = Field(default=None, description="By default now.")
 
 
 def known(attributes: dict[str, AttributeValue | None]) -> Attributes:

@@ -12,8 +12,18 @@ from optimizer.domain.instants import DAY, HOUR, MINUTE, SECOND
 from optimizer.domain.micros import MICRO
 from optimizer.domain.outcome import Outcome
 from optimizer.domain.reasons import Group, Reason
-from optimizer.domain.statistics import Sums, Tally
-from optimizer.engine.assessment import CLOCK_SKEW, LARGEST_SQUARED, RewardRule, assess, contributions, squared
+from optimizer.domain.statistics import ZERO, Sums, Tally
+from optimizer.engine.assessment import (
+    CLOCK_SKEW,
+    LARGEST_SQUARED,
+    RewardRule,
+    assess,
+    cell_of,
+    contributions,
+    contributions_unheard,
+    differences,
+    squared,
+)
 from optimizer.engine.machines import MachineRule
 
 T0 = 1_000 * DAY
@@ -99,7 +109,7 @@ def test_a_later_step_of_the_funnel_implies_the_exposure(rule: RewardRule, kind:
 
 
 def test_a_deferred_decision_is_no_trial_until_it_is_exposed() -> None:
-    deferred = replace(DECISION, deferred=True)
+    deferred = DECISION._replace(deferred=True)
     visit = outcome("v", "visit")
     assert (assess(RULE, deferred, [visit]).exposed_at, assess(RULE, deferred, [visit]).reward) == (None, 0)
     found = assess(RULE, deferred, [visit, outcome("e", "exposed", 30 * MINUTE)])
@@ -121,9 +131,9 @@ def test_a_reversed_outcome_never_happened_whichever_came_first() -> None:
 
 
 def test_a_holdout_on_nothing_is_a_trial_and_an_empty_answer_is_not() -> None:
-    nothing = replace(DECISION, variant_id=None, reason=Reason.HOLDOUT, group=Group.CAMPAIGN_HOLDOUT)
+    nothing = DECISION._replace(variant_id=None, reason=Reason.HOLDOUT, group=Group.CAMPAIGN_HOLDOUT)
     assert assess(DELIVERED, nothing, []).exposed_at == T0
-    assert assess(RULE, replace(nothing, reason=Reason.NOTHING_ELIGIBLE), []).exposed_at is None
+    assert assess(RULE, nothing._replace(reason=Reason.NOTHING_ELIGIBLE), []).exposed_at is None
 
 
 AMOUNT = replace(RULE, kind="purchase", value="amount", penalties=(("unsubscribed", 5 * MICRO),))
@@ -202,7 +212,7 @@ def test_what_a_machine_did_neither_exposes_nor_earns_nor_penalises_but_is_count
 @pytest.mark.parametrize("kind", ["exposed", "withdrawn", "bounced"])
 def test_what_the_sender_says_is_no_machine_s_doing(kind: str) -> None:
     said = outcome("x", kind)
-    assert assess(OPENED, DECISION, [replace(said, machine=True)]) == assess(OPENED, DECISION, [said])
+    assert assess(OPENED, DECISION, [said._replace(machine=True)]) == assess(OPENED, DECISION, [said])
 
 
 @pytest.mark.parametrize(("after", "is_machine"), [(0, True), (SECOND, True), (2 * SECOND, False), (-MINUTE, True)])
@@ -264,6 +274,39 @@ def test_differences_add_up_to_the_whole_in_any_order(order: list[Outcome], rule
     assert kept.changes() == whole.changes()
 
 
+@given(st.permutations(EVENTS), st.integers(0, len(EVENTS)), st.sampled_from([DELIVERED, AMOUNT, CAPPED, GUARDED]))
+def test_a_difference_is_what_one_fold_has_more_than_the_other(order: list[Outcome], n: int, rule: RewardRule) -> None:
+    before, after = assess(rule, DECISION, order[:n]), assess(rule, DECISION, order)
+    kept = Tally()
+    kept.add(contributions(rule, DECISION, order[:n]))
+    changes = list(differences(rule, before, after))
+    kept.add((cell_of(DECISION, metric), sums) for metric, sums in changes)
+    whole = Tally()
+    whole.add(contributions(rule, DECISION, order))
+    assert kept.changes() == whole.changes()
+    assert all(sums != ZERO for _, sums in changes)
+
+
+KINDS_OF_DECISION = st.builds(
+    DECISION._replace,
+    segment_id=st.sampled_from(["new", None]),
+    group=st.sampled_from(Group),
+    variant_id=st.sampled_from(["mens", "plain", None]),
+    reason=st.sampled_from(Reason),
+    deferred=st.booleans(),
+    decided_at=st.sampled_from([T0, T0 + HOUR]),
+)
+
+
+@given(st.lists(KINDS_OF_DECISION, max_size=12), st.sampled_from([RULE, DELIVERED, AMOUNT, GUARDED]))
+def test_new_decisions_counted_together_add_what_each_adds(decisions: list[Decision], rule: RewardRule) -> None:
+    together, alone = Tally(), Tally()
+    together.add(contributions_unheard(lambda _: rule, decisions))
+    for decision in decisions:
+        alone.add(contributions(rule, decision, ()))
+    assert together.changes() == alone.changes()
+
+
 def test_the_order_of_outcomes_does_not_matter() -> None:
     for rule in (DELIVERED, AMOUNT, GUARDED):
         found = {str(assess(rule, DECISION, order)) for order in permutations(EVENTS[:6])}
@@ -271,7 +314,7 @@ def test_the_order_of_outcomes_does_not_matter() -> None:
 
 
 def test_statistics_belong_to_the_hour_of_the_decision_and_to_its_words() -> None:
-    at = replace(DECISION, decided_at=T0 + 90 * MINUTE)
+    at = DECISION._replace(decided_at=T0 + 90 * MINUTE)
     cells = {cell.metric: cell for cell, _ in contributions(RULE, at, [outcome("v", "visit", 3 * DAY)])}
     assert set(cells) == {
         "decided",

@@ -308,6 +308,7 @@ KINDS["Contacts.zones"] = replace(
 
 # Keys that forbid nothing by themselves: what things are called and say, what is learned, and how fast.
 NO_GUARDRAILS = {
+    "Data": {"retention"},
     "Strategy": {
         "strategy",
         "why",
@@ -316,7 +317,10 @@ NO_GUARDRAILS = {
         "objectives",
         "hygiene",
         "attributes",
+        "sources",
+        "events",
         "policy_defaults",
+        "notify",
     },
     "Campaign": {
         "campaign",
@@ -328,6 +332,7 @@ NO_GUARDRAILS = {
         "channel",
         "control",
         "segments",
+        "announce_segments",
         "policy",
     },
     "Message": {"id", "subject", "body", "fields", "notes"},

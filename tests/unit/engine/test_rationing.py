@@ -47,6 +47,7 @@ def contacts_at_random(chance: Random, n: int, n_people: int) -> Contacts:
         zones=[chance.choice(ZONES) for _ in range(n)],
         u=numbers(),
         places=Places(numbers(), numbers(), numbers()),
+        wishes=chance.choice([None, np.array([chance.choice([NO_ARM, NO_ARM, 0, 2]) for _ in range(n)])]),
     )
 
 

@@ -1,3 +1,4 @@
+from bisect import bisect_right
 from fractions import Fraction
 
 import numpy as np
@@ -6,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.policy.allocation import allocation
-from optimizer.policy.draw import decision_hash, draw, recipient_key, unit_hash
+from optimizer.policy.draw import (
+    decision_hash,
+    decision_hashes,
+    draw,
+    drawn_between,
+    recipient_key,
+    recipient_keys,
+    unit_hash,
+    unit_hashes,
+)
 
 SECRET = bytes(range(32))
 ALMOST_ONE = 1 - 2.0**-53
@@ -71,6 +81,15 @@ class TestHash:
     def test_holdout_and_draw_are_different_chances(self) -> None:
         assert unit_hash(SECRET, "a", "b", "c") != decision_hash(SECRET, "a", "b", "c")[1]
 
+    @given(st.lists(st.tuples(st.sampled_from(["a", "b", ""]), st.text(), st.text()), max_size=6))
+    def test_many_at_once_are_hashed_as_each_alone(self, asked: list[tuple[str, str, str]]) -> None:
+        campaigns, recipients, requests = ([one[place] for one in asked] for place in range(3))
+        ids, chances = decision_hashes(SECRET, campaigns, recipients, requests)
+        assert [*zip(ids, chances.tolist(), strict=True)] == [decision_hash(SECRET, *one) for one in asked]
+        assert recipient_keys(SECRET, recipients) == [recipient_key(SECRET, name) for name in recipients]
+        places = unit_hashes(SECRET, "rollout", campaigns, recipients)
+        assert places.tolist() == [unit_hash(SECRET, "rollout", one, two) for one, two, _ in asked]
+
     @pytest.mark.parametrize("length", [0, 15, 65])
     def test_a_secret_has_16_to_64_bytes(self, length: int) -> None:
         for call in (
@@ -122,6 +141,14 @@ class TestDraw:
                 start = edges[arm] - row[arm]
                 assert draw(row, start) == arm
                 assert draw(row, edges[arm] - 2.0**-53) == arm
+
+    @given(allocations, st.lists(units, min_size=1, max_size=5))
+    def test_the_edges_between_arms_say_which_one_is_drawn(self, row: np.ndarray, some: list[float]) -> None:
+        if row.any():
+            arms, edges = drawn_between(row)
+            near = [min(max(edge + step, 0.0), ALMOST_ONE) for edge in edges for step in (-(2.0**-53), 0.0, 2.0**-53)]
+            for u in (0.0, ALMOST_ONE, *near, *some):
+                assert arms[bisect_right(edges, u)] == draw(row, u)
 
     @pytest.mark.parametrize("u", [-1e-9, 1.0, np.nan])
     def test_a_chance_is_below_one(self, u: float) -> None:

@@ -143,6 +143,7 @@ def test_learning_misses_less_than_an_equal_split_and_finds_the_best_in_each_seg
     assert (learning.curves.regret >= 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("control", [{"message": "plain"}, "nothing"])
 def test_the_lift_that_is_measured_is_the_true_one_within_its_error(control: Any) -> None:
     runs = [

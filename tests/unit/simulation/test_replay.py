@@ -83,6 +83,7 @@ def campaigns() -> NDArray[np.float64]:
     return np.array([live(60, N_BATCHES, 0.02, rng_of(10_000 + k)) for k in range(N_RUNS)]).T
 
 
+@pytest.mark.slow
 class TestAgainstReferences:
     def test_it_earns_what_a_replay_row_by_row_does(self) -> None:
         feedback = logged(600, seed=1)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.errors import RequestFinding
-from optimizer.strategy.attributes import check_attributes
+from optimizer.strategy.attributes import are_allowed, check_attributes
 from optimizer.strategy.workspace import Workspace
 
 
@@ -85,3 +85,28 @@ def test_any_json_gives_findings_and_no_error(
     for finding in check(attributes):
         assert finding.pointer.startswith("/attributes/")
         assert len(finding.found) <= 60
+
+
+_VALUES = st.one_of(
+    st.sampled_from(["US", "GB", "XX", "25+", "", 3, 0, 5000, 5000.0, 5001, -1, True, False, 1, 10**400, None]),
+    st.floats(),
+    st.just(["US"]),
+)
+_NAMES = st.sampled_from(["country", "days", "newsletter", "age", "colour"])
+
+
+@given(st.lists(st.dictionaries(_NAMES, _VALUES, max_size=4), max_size=8))
+def test_many_are_never_allowed_where_one_of_them_is_not(
+    read: Callable[..., Workspace], rows: list[dict[str, Any]]
+) -> None:
+    declared = read().strategy.attributes
+    if are_allowed(declared, rows):
+        assert not any(check_attributes(declared, row) for row in rows)
+
+
+def test_many_that_are_right_are_allowed_at_once(read: Callable[..., Workspace]) -> None:
+    declared = read().strategy.attributes
+    rows: list[dict[str, Any]] = [{"country": "US", "days": n, "newsletter": n % 2 == 0} for n in range(100)]
+    assert are_allowed(declared, [*rows, {}, {"days": None, "country": "GB"}, {"days": 17.5}])
+    assert not are_allowed(declared, [*rows, {"days": 5001}])
+    assert not are_allowed(declared, [*rows, {"colour": "red"}])

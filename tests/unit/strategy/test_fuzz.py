@@ -2,12 +2,17 @@
 
 import json
 from collections.abc import Callable
+from resource import RUSAGE_SELF, getrusage
+from time import process_time
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.errors import DocumentError, Finding
 from optimizer.strategy.workspace import Workspace, read_workspace
+
+pytestmark = pytest.mark.slow
 
 # Words that documents are made of, so that mutations reach beyond the parser.
 TOKENS = [
@@ -118,3 +123,50 @@ def test_any_structure_in_any_section_gives_a_workspace_or_findings(
 
 def as_yaml(value: object) -> str:
     return json.dumps(value, ensure_ascii=True).replace("NaN", ".nan").replace("Infinity", ".inf")
+
+
+# Texts that cost more to read than they say. None of them may take seconds, or more than some megabytes.
+COSTLY = {
+    "aliases of aliases": "a: &a [x, x, x, x, x, x, x, x, x]\n"
+    + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join(['*' + chr(97 + n)] * 9)}]\n" for n in range(9)),
+    "an alias of itself": "a: &a {b: *a}",
+    "lists in lists": "a: " + "[" * 50_000 + "]" * 50_000,
+    "mappings in mappings": "{a: " * 20_000,
+    "lists in lists on one line": "- " * 20_000,
+    "keys in keys": "? " * 20_000,
+    "many keys": "\n".join(f"k{n}: 1" for n in range(40_000)),
+    "one key many times": "a: 1\n" * 40_000,
+    "many anchors": "\n".join(f"k{n}: &a{n} x" for n in range(20_000)),
+    "many aliases": "\n".join(f"k{n}: *a" for n in range(20_000)),
+    "many merges": "<<: [*a, *a]\n" * 10_000,
+    "a long list": "segments: [" + "{id: a}, " * 20_000 + "]",
+    "a huge number": "a: " + "9" * 100_000,
+    "a huge exponent": "holdout: {share: 1e999999999}",
+    "sixties of sixties": "a: 1:" + "59:" * 20_000 + "1",
+    "a quote that is not closed": "a: '" + "x\n" * 50_000,
+    "an escape that is none": 'a: "\\UFFFFFFFF"',
+    "many escapes": 'a: "' + "\\x41" * 40_000,
+    "many documents": "---\n" * 50_000,
+    "many directives": "%YAML 1.1\n" * 1_000,
+    "a tag that runs code": "!!python/object/apply:os.system ['id']",
+    "a byte order mark": "\ufeffstrategy: a",
+    "NUL": "strategy: a\0",
+    "tabs": "strategy:\t\ta\n\t- b",
+    "nothing but braces": "{" * 190_000,
+    "nothing but stars": "*" * 100_000,
+    "nothing but line breaks": "\n" * 190_000,
+    "half a surrogate pair": "a: \ud800",
+    "more than a file may hold": "a" * 2_000_000,
+}
+MOST_SECONDS = 5.0  # of a processor that others use too; a second or two where nobody does
+MOST_KILOBYTES = 200 * 2**10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", COSTLY.values(), ids=COSTLY)
+def test_no_text_takes_long_or_much(strategy_text: str, campaign_text: str, text: str) -> None:
+    for strategy, campaign in ((text, campaign_text), (strategy_text, campaign_text + text)):
+        before, peak = process_time(), getrusage(RUSAGE_SELF).ru_maxrss
+        assert len(findings(strategy, campaign)) <= 3_000
+        assert process_time() - before < MOST_SECONDS
+        assert getrusage(RUSAGE_SELF).ru_maxrss - peak < MOST_KILOBYTES

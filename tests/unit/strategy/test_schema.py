@@ -59,4 +59,4 @@ def test_null_is_no_value() -> None:
 
 def test_what_is_not_enforced_yet_is_no_key() -> None:
     keys = {key for schema in json_schemas().values() for node in nodes(schema) for key in node.get("properties", {})}
-    assert keys & {"retention", "from", "decision", "sends_per_hour"} == set()
+    assert keys & {"decision", "sends_per_hour"} == set()

@@ -1,0 +1,1 @@
+"""Segments that the evidence suggests: rules a marketer can read."""

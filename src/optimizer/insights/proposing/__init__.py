@@ -1,0 +1,1 @@
+"""Proposals: what the evidence says people should consider changing."""

@@ -1,0 +1,1 @@
+"""Proposing: what the ledger knows becomes proposals, which people accept or reject."""

@@ -1,0 +1,156 @@
+"""What the environment may say: every setting, with what it means."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
+
+from optimizer.errors import ConfigurationError
+from optimizer.services.keys import GENEROUS
+from optimizer.services.rates import FASTEST
+
+Secrets = Mapping[str, SecretStr | tuple[SecretStr, ...]]  # by provider
+
+
+class Receiver(BaseModel):
+    """Where notices are posted to, and the secret they are signed with; a chat's URL is a secret itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    url: SecretStr
+    secret: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_safe(cls, url: SecretStr) -> SecretStr:
+        parts = urlsplit(url.get_secret_value())
+        if parts.hostname and (
+            parts.scheme == "https" or (parts.scheme == "http" and _is_this_machine(parts.hostname))
+        ):
+            return url
+        raise ValueError("allowed https URLs, and http ones of this very machine")
+
+    @field_validator("secret")
+    @classmethod
+    def _signs(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is None:
+            return None
+        prefix, _, key = secret.get_secret_value().partition("_")
+        try:
+            if prefix == "whsec" and 24 <= len(b64decode(key, validate=True)) <= 64:
+                return secret
+        except ValueError:
+            pass
+        raise ValueError("allowed as a secret: whsec_ and 24 to 64 random bytes in base64")
+
+
+class Settings(BaseSettings):
+    """What the environment may say; every name is prefixed ``OPTIMIZER_``."""
+
+    model_config = SettingsConfigDict(env_prefix="OPTIMIZER_", extra="ignore", frozen=True)
+
+    database_url: SecretStr | None = Field(
+        default=None,
+        description="Where the ledger lives; by default SQLite in the workspace's .optimizer folder.",
+    )
+    secret: Annotated[SecretStr | None, NoDecode] = Field(
+        default=None,
+        description="Key of every hash, 32 to 64 characters; by default a file in the workspace's .optimizer folder.",
+    )
+    recipient_key: Annotated[SecretStr | None, NoDecode] = Field(
+        default=None,
+        description="Key of the stored recipients, 32 hexadecimal digits; for a rotation two, separated by a comma. "
+        "By default a file in the workspace's .optimizer folder, once there has been a rotation.",
+    )
+    environment: str = Field(
+        default="live",
+        pattern=r"^[a-z0-9]{1,16}$",
+        description="Word inside new API keys: opt_<environment>_…",
+    )
+    rate_per_second: int = Field(
+        default=GENEROUS.per_second,
+        ge=1,
+        le=FASTEST,
+        description="Items a second that a key without a rate of its own may ask of one worker.",
+    )
+    rate_burst: int = Field(
+        default=GENEROUS.burst, ge=1, le=FASTEST, description="Items that such a key may ask for at once after a rest."
+    )
+    actor: str | None = Field(default=None, description="Name written into the audit trail; by default the login.")
+    access_log_share: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=1.0,
+        description="Share of the requests that get a line in the log; failed (5xx) and slow ones always do.",
+    )
+    metrics_open: bool = Field(
+        default=False, description="Whether anyone may read /metrics; else a key with scope analyse is needed."
+    )
+    metrics_folder: Path | None = Field(
+        default=None,
+        description="Folder in which the workers of one host share their metrics; `serve --workers` makes one itself.",
+    )
+    webhooks: Secrets = Field(
+        default_factory=dict,
+        description="What each provider signs its webhooks with, as a JSON object by provider; a list while a secret "
+        'is rotated: {"mailgun": "key-…"}.',
+    )
+    receivers: Mapping[str, Receiver] = Field(
+        default_factory=dict,
+        description="Where notices are posted, as a JSON object by the ids in `notify`: "
+        '{"ops": {"url": "https://…", "secret": "whsec_…"}}.',
+    )
+    traces_to: str | None = Field(
+        default=None,
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="URL of an OpenTelemetry collector that gets traces over HTTP; by default none are made.",
+    )
+
+    @field_validator("webhooks")
+    @classmethod
+    def _could_be_secrets(cls, webhooks: Secrets) -> Secrets:
+        if webhooks:
+            from optimizer.services.providers.credentials import check_credentials  # noqa: PLC0415 - slow to import
+
+            check_credentials(secret_texts(webhooks))
+        return webhooks
+
+
+def secret_texts(secrets: Secrets) -> dict[str, tuple[str, ...]]:
+    """Secrets as text, one or several a provider."""
+    return {
+        provider: tuple(one.get_secret_value() for one in (those if isinstance(those, tuple) else (those,)))
+        for provider, those in secrets.items()
+    }
+
+
+def read_settings() -> Settings:
+    """The settings the environment gives.
+
+    Raises:
+        ConfigurationError: a variable has a value that is not allowed.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"OPTIMIZER_{str(e['loc'][0]).upper()}: found a value that is not usable: {e['msg']}"
+            for e in error.errors()
+        )
+        raise ConfigurationError(problems) from None
+    except SettingsError as error:  # of a setting that is JSON, and names it
+        raise ConfigurationError(f"settings: found {error}; allowed JSON, without line breaks") from None
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
