@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -22,6 +23,8 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+
+from optimizer.storage.rows import driver_of
 
 pytestmark = pytest.mark.slow
 
@@ -302,15 +305,18 @@ def test_a_sqlite_that_takes_no_writes_is_not_ready_and_heals_by_itself(
     deployment = deploy(new_database("sqlite"))
     state = {"broken": False}
 
-    def begin(connection: sa.Connection) -> None:
+    def switch(driver: sqlite3.Connection, *_others: object) -> None:
         if how == "read-only":
-            connection.exec_driver_sql(f"PRAGMA query_only = {int(state['broken'])}")
-            return
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one() if state["broken"] else 2**30
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            driver.execute(f"PRAGMA query_only = {int(state['broken'])}")
+        else:
+            (pages,) = driver.execute("PRAGMA page_count").fetchone()
+            driver.execute(f"PRAGMA max_page_count = {pages if state['broken'] else 2**30}")
 
     with serve(deployment) as service:
-        sa.event.listen(deployment.store.engine, "begin", begin)
+        # At every BEGIN, for a writer keeps its connection; and whenever the pool gives one, for it may begin as a
+        # writer, and have been broken since the last who had it.
+        sa.event.listen(deployment.store.engine, "begin", lambda connection: switch(driver_of(connection)))
+        sa.event.listen(deployment.store.engine, "checkout", switch)
         first = ask(service.client, "before")
         assert first["decision_id"]
         before = service.counts()
