@@ -101,8 +101,9 @@ def log(store: Store) -> Log:
 
 
 @pytest.fixture
-def writer(log: Log) -> Iterator[Looped]:
-    """On SQLite its statements run on the loop, on PostgreSQL in the thread."""
+def writer(log: Log, monkeypatch: pytest.MonkeyPatch) -> Iterator[Looped]:
+    """One transaction after the other. On SQLite its statements run on the loop, on PostgreSQL in a thread."""
+    monkeypatch.setattr(group_commit, "AT_ONCE", 1)
     made = Looped(log.store, [log.write, log.fail_on_poison, log.refuse, log.too_few, log.slow], [log.slow])
     try:
         yield made
@@ -402,6 +403,75 @@ def test_the_loop_serves_others_while_a_transaction_waits_for_the_database(
     assert not first.done()
     log.gate.set()
     assert first.result(WAIT) == ["FIRST"]
+
+
+@pytest.fixture
+def side_by_side(new_database: Callable[[str], str]) -> Iterator[tuple[Log, Looped]]:
+    """On PostgreSQL, with as many transactions under way as there are in production."""
+    store = Store(new_database("postgresql"))
+    store.migrate()
+    log = Log(store)
+    made = Looped(store, [log.write, log.fail_on_poison])
+    try:
+        yield log, made
+    finally:
+        log.gate.set()
+        made.end()
+        store.close()
+
+
+@pytest.mark.postgres
+def test_on_postgresql_a_transaction_begins_while_another_is_under_way(side_by_side: tuple[Log, Looped]) -> None:
+    log, writer = side_by_side
+    others_are_done = Event()
+    log.meanwhile = lambda texts: "long" in texts and others_are_done.wait(WAIT)
+    long = writer.submit(log.write, ["long"])
+    while not log.calls:
+        sleep(0.001)
+    assert writer.submit(log.write, ["a"]).result(WAIT) == ["A"]
+    assert writer.submit(log.write, ["b"]).result(WAIT) == ["B"]
+    assert not long.done()
+    with pytest.raises(RuntimeError, match="poisoned"):
+        writer.submit(log.fail_on_poison, ["poison"]).result(WAIT)
+    others_are_done.set()
+    assert long.result(WAIT) == ["LONG"]
+    assert log.written() == ["a", "b", "long"]
+
+
+@pytest.mark.postgres
+def test_no_more_are_under_way_than_there_is_room_for_and_closing_waits_for_all(
+    side_by_side: tuple[Log, Looped],
+) -> None:
+    log, writer = side_by_side
+    held = Event()
+    log.meanwhile = lambda _texts: held.wait(WAIT)
+    futures = []
+    for n in range(group_commit.AT_ONCE + 1):
+        futures.append(writer.submit(log.write, [f"x{n}"]))
+        while len(log.calls) <= min(n, group_commit.AT_ONCE - 1):
+            sleep(0.001)
+    futures.append(writer.submit(log.write, ["y"]))
+    closing = Thread(target=writer.close, daemon=True)
+    closing.start()
+    closing.join(0.2)
+    assert closing.is_alive()
+    assert log.calls == [["x0"], ["x1"]]
+    held.set()
+    closing.join(WAIT)
+    assert [future.result(0) for future in futures] == [["X0"], ["X1"], ["X2"], ["Y"]]
+    assert log.written() == ["x0", "x1", "x2", "y"]
+
+
+@pytest.mark.postgres
+def test_large_work_of_many_is_done_once_whichever_transaction_takes_it(
+    side_by_side: tuple[Log, Looped], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "MOST_ON_THE_LOOP", 1)
+    log, writer = side_by_side
+    futures = [writer.submit(log.write, [f"x{n}", f"y{n}"]) for n in range(200)]
+    assert [future.result(WAIT) for future in futures] == [[f"X{n}", f"Y{n}"] for n in range(200)]
+    assert log.written() == sorted(f"{name}{n}" for n in range(200) for name in "xy")
+    assert writer.inner.waiting == 0
 
 
 @pytest.mark.postgres

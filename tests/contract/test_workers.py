@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from threading import Barrier, Thread
+from time import sleep
 from typing import Any
 
 import pytest
 
-from optimizer.services.deciding import Answer
+from optimizer.services import deciding
+from optimizer.services.deciding import Answer, decide
 from optimizer.services.group_commit import GroupCommit
 from optimizer.services.learning import learn_campaign
 from optimizer.services.recording import record_outcomes
@@ -55,8 +58,6 @@ def together(*works: Callable[[], None]) -> None:
 
 def test_one_request_asked_many_times_at_once_through_group_commit_is_one_decision(house: Any) -> None:
     def handler(ledger: Any, requests: Any) -> Any:
-        from optimizer.services.deciding import decide
-
         return decide(ledger, house.deployment.live, requests, house.now)
 
     async def ask() -> list[Any]:
@@ -89,6 +90,35 @@ def test_two_workers_asked_the_same_things_at_once_agree_and_count_once(house: A
     assert house.counts()["decisions"] == 60
     assert house.verify().clean
     assert second_worker.verify().clean
+
+
+@pytest.mark.postgres
+def test_of_two_blasts_at_once_to_the_same_people_neither_is_in_vain(
+    new_database: Any, deploy: Any, make_house: Any, files: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*given: Any) -> None:
+        sleep(0.3)  # long enough for the other to look, too, before anything is written
+        commit(*given)
+
+    commit = deciding.commit_to
+    monkeypatch.setattr(deciding, "commit_to", slowly)
+    url = new_database("postgresql")
+    one, two = make_house(deploy(url)), make_house(deploy(url))
+    strategy = files["strategy.yaml"] + "contact_policy: [{at_most: 1, per: P7D}]\n"
+    one.apply({**files, "strategy.yaml": strategy})
+    one.learn()
+    found: list[list[Any]] = []
+
+    def blast(worker: Any, name: str) -> None:
+        requests = [worker.request(f"p{n}", name) for n in range(300)]
+        with worker.deployment.store.writing() as ledger:  # not alone, and so `Contended` where both contact somebody
+            found.append(decide(ledger, worker.deployment.live, requests, worker.now))
+
+    together(lambda: blast(one, "r1"), lambda: blast(two, "r2"))
+    sent = Counter(a.decision.recipient_key for answers in found for a in answers if a.variant is not None)
+    assert len(sent) > 200
+    assert set(sent.values()) == {1}
+    assert one.verify().clean
 
 
 def test_two_workers_told_the_same_things_at_once_count_them_once(house: Any, second_worker: Any) -> None:

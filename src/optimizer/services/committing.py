@@ -23,6 +23,7 @@ from optimizer.storage.rows import Later
 from optimizer.storage.store import Ledger
 from optimizer.strategy.money import DECISION
 
+MANY = 128  # recipients with contact rules; of two transactions with fewer, hardly ever both contact the same one
 MOST_RELEASED = 2_000  # in one transaction; what is left is released in the next
 
 
@@ -40,6 +41,8 @@ def later_supplies(
         recipient_keys: recipients asked for by campaigns whose channel has contact rules.
         now: instant of the decisions.
     """
+    if len(recipient_keys) > MANY:
+        ledger.commitments.take_turn()
     meters = [key for tactic in tactics for key in meters_of(tactic, now)]
     if meters:
         matured = ledger.commitments.later_matured(now, MOST_RELEASED)

@@ -4,10 +4,13 @@ A durable commit costs a flush of the disk, whoever waits for it. Everything tha
 ran shares the next transaction, and is answered once that is durable (compare DeWitt et al. 1984, "Implementation
 techniques for main memory database systems", section on group commit).
 
-One event loop asks, one thread waits for the database. SQLite's statements only touch memory, so those of a small
-transaction run on the loop, and the thread is given no more than what may wait: taking the file's lock and the flush.
-PostgreSQL answers every statement over a socket, and a large transaction takes long: those run in the thread from
+One event loop asks, threads wait for the database. SQLite's statements only touch memory, so those of a small
+transaction run on the loop, and a thread is given no more than what may wait: taking the file's lock and the flush.
+PostgreSQL answers every statement over a socket, and a large transaction takes long: those run in a thread from
 beginning to end. Either way the loop hears once of the whole batch.
+
+SQLite has one writer at a time. On PostgreSQL two transactions are under way, so that we work on one of them while the
+server works on the other; to the ledger they are what two workers are.
 
 Large work, a part of a blast, gives way to small: a transaction begins with all that is small and one that is large,
 and goes on with large ones only while nothing small waits. Many of them in one transaction are worth it: a page of an
@@ -31,6 +34,7 @@ from optimizer.storage.store import Ledger, Store, is_transient
 MOST_ITEMS = 10_000  # in one transaction: it takes a second, and is begun anew should it lose a race
 MOST_ON_THE_LOOP = 128  # items whose statements may run on the loop: some milliseconds, in which nobody else is served
 MOST_WAITING = 50_000
+AT_ONCE = 2  # transactions on PostgreSQL: each waits for the server for more than half of its time
 ATTEMPTS = 5  # at a transaction that only lost a race against another worker's
 
 T = TypeVar("T")
@@ -84,7 +88,7 @@ class _Work:
 
 
 class GroupCommit:
-    """The one writer of a process, in front of a store; used from one event loop.
+    """All writers of a process, in front of a store; used from one event loop.
 
     Args:
         store: where the transactions happen.
@@ -113,7 +117,10 @@ class GroupCommit:
         self._waiting = 0
         self._closed = False
         self._writing: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, "ledger-writer")
+        at_once = 1 if store.is_sqlite else AT_ONCE
+        self._free = asyncio.Semaphore(at_once)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._threads = ThreadPoolExecutor(at_once, "ledger-writer")
 
     def submit(self, handler: Handler, items: Sequence[Any]) -> asyncio.Future[list[Any]]:
         """Have `handler` work on `items`; the future holds its results once they are durable.
@@ -145,14 +152,25 @@ class GroupCommit:
         self._closed = True
         if self._writing is not None:
             await self._writing
-        self._thread.shutdown()
+        await asyncio.gather(*self._under_way)
+        self._threads.shutdown()
 
     async def _write(self) -> None:
-        """One transaction after the other, until nothing waits any more."""
+        """Begin one transaction after the other, until nothing waits any more."""
         while self._queue or self._large:
+            await self._free.acquire()
             await self._others_join()
-            await self._commit(self._next())
+            if batch := self._next():
+                under_way = asyncio.create_task(self._commit(batch))
+                self._under_way.add(under_way)
+                under_way.add_done_callback(self._ended)
+            else:  # nobody waits for it any more, or a transaction under way has taken it
+                self._free.release()
         self._writing = None
+
+    def _ended(self, transaction: asyncio.Task[None]) -> None:
+        self._under_way.remove(transaction)
+        self._free.release()
 
     async def _others_join(self) -> None:
         """Let those in who are at the door; nobody waits for anybody who has not come yet.
@@ -168,9 +186,11 @@ class GroupCommit:
         """Everything small that waits, up to a bound, and something large, without what nobody waits for any more."""
         batch: list[_Work] = []
         n_items = 0
-        while (self._queue or self._large) and n_items < MOST_ITEMS:
+        while n_items < MOST_ITEMS:
             is_large = not self._queue
-            work = self._large.popleft() if is_large else self._queue.popleft()
+            work = _first(self._large if is_large else self._queue)
+            if work is None:
+                break
             if work.answer.cancelled():
                 self._waiting -= len(work.items)
             else:
@@ -181,18 +201,18 @@ class GroupCommit:
         return batch
 
     def _another(self, batch: Sequence[_Work]) -> _Work | None:
-        """Something large that a transaction may go on with, as nobody else waits for it to end; from the thread.
+        """Something large that a transaction may go on with, as nobody else waits for it to end; from its thread.
 
         It is of the kind that is there already, so that no transaction takes locks in an order of its own.
         """
-        if self._queue or not self._large:
+        work = None if self._queue else _first(self._large)
+        if work is None:
             return None
-        work = self._large[0]
-        if any(each.handler != work.handler for each in batch):
+        is_alike = all(each.handler == work.handler for each in batch)
+        if not is_alike or sum(len(each.items) for each in (*batch, work)) > MOST_ITEMS:
+            self._large.appendleft(work)
             return None
-        if sum(len(each.items) for each in (*batch, work)) > MOST_ITEMS:
-            return None
-        return self._large.popleft()
+        return work
 
     async def _commit(self, batch: list[_Work], *, may_grow: bool = True) -> None:
         """Answer all of a batch. Whoever leaves from here on leaves without an answer, but it is done all the same."""
@@ -278,7 +298,7 @@ class GroupCommit:
 
     async def _waited(self, function: Callable[[], T]) -> T:
         """What a function gives that may wait for the database."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
     def _worked(self, ledger: Ledger, batch: Sequence[_Work]) -> _Results:
         asked: dict[Handler, list[Any]] = {}
@@ -291,6 +311,14 @@ class GroupCommit:
             if len(answers) != len(items):
                 raise RuntimeError(f"{handler!r} gave {len(answers)} answers to {len(items)} items")
         return results
+
+
+def _first(waiting: deque[_Work]) -> _Work | None:
+    """The work that has waited longest, taken out; another thread may be taking, too."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 def result_of(answers: Sequence[Any]) -> Any:

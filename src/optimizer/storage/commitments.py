@@ -52,6 +52,8 @@ _LAST_ORDINALS = Statement(
     "SELECT k, (SELECT max(c.ordinal) FROM commitments AS c "
     "WHERE c.recipient_key = k AND c.ordinal IS NOT NULL) FROM unnest(%s::text[]) AS k",
 )
+CONTACTS_LOCK = 0x0B71_1125  # any number, the same in every worker
+_TAKE_TURN = Statement("SELECT 1", f"SELECT pg_advisory_xact_lock({CONTACTS_LOCK})")
 _MATURED = Statement.of(
     "SELECT {columns} FROM commitments WHERE open AND closes_at < {value} ORDER BY closes_at LIMIT {value}", **_NAMES
 )
@@ -126,6 +128,13 @@ class Commitments:
             return contacts
 
         return found
+
+    def take_turn(self) -> None:
+        """Wait, before anything else is looked at, until no other transaction that has called this is under way.
+
+        For those that contact many: two of them nearly always contact some recipient both, and one would be in vain.
+        """
+        _TAKE_TURN.ask(self._connection)
 
     def last_ordinals(self, recipient_keys: Sequence[str]) -> dict[str, int]:
         """The number of each recipient's last contact that was counted; absent when there is none."""
