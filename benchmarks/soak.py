@@ -32,7 +32,8 @@ CALLERS = 16
 DECISIONS_A_REQUEST = 2.5  # of the mix that callers make, on average
 WINDOW_SECONDS = 300  # of the contact policy
 MOST_ASKED_AGAIN = 50_000
-WARM_SECONDS, WEIGHED_SECONDS = 60.0, 90.0  # a worker is weighed once it is warm, if it then lives this long
+# A worker is weighed once its caches and the pools of its allocator are full, if it then lives this long.
+WARM_SECONDS, WEIGHED_SECONDS = 180.0, 120.0
 MOST_GROWTH = 1.0  # MiB a minute
 
 STRATEGY = """\

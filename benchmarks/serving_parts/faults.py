@@ -17,7 +17,7 @@ from serving_parts.told import Told
 
 PAGE_MIB = os.sysconf("SC_PAGE_SIZE") / 2**20
 SAMPLE_SECONDS = 2.0
-ELDER = 0.2  # chance that the longest-lived worker is the one that dies: some shall live long enough to be weighed
+ELDER = 0.05  # chance that the longest-lived worker is the one that dies: most of the time one lives on, to be weighed
 DATABASE_AWAY_SECONDS = 3.0
 RECOVERY_SECONDS = 180
 PAUSED_SECONDS, BETWEEN_PAUSES_SECONDS = 1.5, 6.0
