@@ -16,8 +16,10 @@ from optimizer.analysis.pandas_frames import pandas_frame
 from optimizer.analysis.progress import shown_progress
 from optimizer.analysis.rooms import ReadingRoom
 from optimizer.analysis.sources import Read
+from optimizer.analysis.views import ReportView
 from optimizer.errors import ConfigurationError
 from optimizer.figures.look import COLOURS
+from optimizer.insights.measures.alikeness import NOT_LOOKED_AT
 
 
 def test_frames_of_pandas_hold_the_same_without_pyarrow(in_the_ledger: ReadingRoom) -> None:
@@ -99,6 +101,14 @@ def test_a_report_has_figures_with_titles_units_and_intervals(in_the_ledger: Rea
     html = view._repr_html_()
     assert "learning group against the holdout" in html
     assert html.count("<tr>") == 7
+    unseen = NOT_LOOKED_AT in ReportView("winback", view.variants, with_interval(view.groups, None))._repr_html_()
+    looked = NOT_LOOKED_AT in ReportView("winback", view.variants, with_interval(view.groups, 1.0))._repr_html_()
+    assert (unseen, looked) == (True, False)
+
+
+def with_interval(groups: pl.DataFrame, design: float | None) -> pl.DataFrame:
+    told = {"difference": 0.1, "difference_low": 0.05, "difference_high": 0.15, "design": design}
+    return groups.with_columns(pl.lit(value, pl.Float64).alias(name) for name, value in told.items())
 
 
 def test_names_that_people_write_are_escaped() -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from optimizer.cli.report import _show
 from optimizer.cli.report_tables import broken
 from optimizer.evaluation.stratified import StratifiedDifference
+from optimizer.insights.measures.alikeness import Alikeness
 from optimizer.services.reporting import CampaignReport, Difference, Estimate, Rate, SegmentReport, VariantReport
 from optimizer.services.summaries import CampaignSummary, Learning, State
 
@@ -71,7 +72,18 @@ def sample(
     )
     segment = SegmentReport("lapsed", variants, 0.05, *groups, lift, ())
     return CampaignReport(
-        campaign, NOON, "buy", None, "purchase", model, unit, unit, (segment,), lift, {"purchase": 13_701}
+        campaign,
+        NOON,
+        "buy",
+        None,
+        "purchase",
+        model,
+        unit,
+        unit,
+        (segment,),
+        lift,
+        {"purchase": 13_701},
+        Alikeness(1.0),
     )
 
 
@@ -144,3 +156,13 @@ def test_a_broken_name_is_the_name(name: str, width: int) -> None:
     assert all(0 < len(line) <= width for line in lines)
     if max(map(len, re.split(r"(?<=[-:._])", name))) <= width:
         assert all(line[-1] in "-:._" for line in lines[:-1])
+
+
+def test_it_says_what_returning_recipients_do_to_intervals_once_there_are_some() -> None:
+    assert "Recipients have several trials" not in shown(sample())
+    assert "intervals are 1.50 times as wide as those of" in shown(replace(sample(), alike=Alikeness(2.25)), 300)
+    unseen = replace(sample(), alike=Alikeness())
+    assert "are too narrow where recipients come back" in shown(unseen, 300)
+    (segment,) = unseen.segments
+    early = replace(unseen, lift=None, segments=(replace(segment, variants=segment.variants[:1]),))
+    assert "come back" not in shown(early, 300), "there are no intervals to mind"

@@ -206,7 +206,7 @@ def test_nothing_is_kept_that_was_made_from_other_documents(
 
 
 def test_the_evidence_is_asked_once_a_day_and_an_hour_after_documents_have_changed() -> None:
-    last = Round("winback", 10 * DAY, 3)
+    last = Round("winback", 10 * DAY, 3, 100, 1.0)
     assert is_due(None, 3, 0)
     assert [is_due(last, 3, 10 * DAY + later) for later in (0, HOUR, DAY - 1, DAY)] == [False, False, False, True]
     assert [is_due(last, 4, 10 * DAY + later) for later in (0, HOUR - 1, HOUR)] == [False, False, True]
@@ -227,11 +227,14 @@ def test_what_is_made_is_what_the_evidence_suggests_and_fits(table: Table, monke
     live, now = table.house.deployment.live, table.house.now
     found = table.read(made, live, "winback", now)
     assert (found.proposals, found.trials, found.strategy_version) == ((RETIRE,), 5, 1)
+    assert found.seen >= 5, "others may have been held out on the way"
     assert "campaigns/winback.yaml: messages.gone.retired: found nothing there" in found.misfits[0]
     assert "policy.floor" in found.misfits[1]
     table.write(propose, live, "winback", now)
     assert table.states() == {1: "open"}
-    assert table.read(lambda ledger: ledger.proposals.rounds()) == {"winback": Round("winback", now, 1)}
+    assert table.read(lambda ledger: ledger.proposals.rounds()) == {
+        "winback": Round("winback", now, 1, found.seen, 1.0)
+    }
 
 
 def test_the_evidence_of_the_real_makers_can_be_asked(table: Table) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 
 from optimizer.analysis.figures import allocation_figure, lift_figure, posterior_figure
 from optimizer.analysis.units import shown
+from optimizer.insights.measures.alikeness import Alikeness
 from optimizer.services.tabulating import EVERY_SEGMENT
 
 
@@ -88,9 +89,11 @@ class ReportView:
         head = "".join(f"<th>{name}</th>" for name in heads)
         (total,) = self.groups.filter(pl.col("segment") == EVERY_SEGMENT).to_dicts()
         lift = _difference(total, self.unit) or "not known yet"
+        caution = Alikeness(total["design"]).sentence if total["difference_low"] is not None else ""
+        said = f"<p>{caution}</p>" if caution else ""
         return (
             f"<p>Report of <b>{escape(self.campaign)}</b> as of {total['as_of']:%Y-%m-%d %H:%M} UTC, in "
-            f"{escape(self.unit)}; learning group against the holdout: {lift}</p>"
+            f"{escape(self.unit)}; learning group against the holdout: {lift}</p>{said}"
             f"<table><tr>{head}</tr>{''.join(rows)}</table>"
         )
 

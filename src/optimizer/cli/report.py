@@ -125,6 +125,8 @@ def _show(console: Console, report: CampaignReport) -> None:
     if report.lift is not None:
         lift = f"{difference(report.lift, style)} {style.difference_unit}"
         say(console, f"learning group against the holdout, by segment and day, 95 % at every look: {lift}")
+    if report.caution:
+        say(console, report.caution, "dim")
     outcomes = ", ".join(f"{n:,} {kind}" for kind, n in report.outcomes.items())
     say(console, f"outcomes in time: {outcomes or 'none yet'}")
 

@@ -35,6 +35,8 @@ def held_out(cells: Cells, groups: Collection[Group] = HOLDOUTS) -> list[tuple[C
 def compared(rule: RewardRule, one: Cells, other: Cells) -> StratifiedDifference:
     """Mean reward of the trials of one side less that of the other's, compared within segments and days alone.
 
+    Every trial is taken for another recipient's: whoever shows an interval widens it, see `evaluation.clusters`.
+
     Args:
         rule: what is a reward; cells of other metrics are left out.
         one: cells of one side.

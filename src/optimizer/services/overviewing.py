@@ -16,8 +16,10 @@ from optimizer.engine.comparing import compared, held_out, sent
 from optimizer.engine.pricing import paced_budget
 from optimizer.engine.tactic import Tactic
 from optimizer.insights.leading_words import Leading, leading_words
+from optimizer.insights.measures.alikeness import Alikeness
 from optimizer.insights.ranking_words import reward_unit
 from optimizer.services.agreeing import state_digest
+from optimizer.services.alikeness import alikeness
 from optimizer.services.budgets import BudgetLine
 from optimizer.services.live import Live, Loaded
 from optimizer.services.summaries import Learning, State, summary
@@ -106,6 +108,7 @@ class Lift:
         low: of the 95 % interval that holds at every look; None while too little has been seen for one.
         high: likewise.
         trials: of both sides, those that could be compared.
+        alike: how alike trials of one recipient are, by which the interval has been widened.
     """
 
     unit: str
@@ -113,6 +116,7 @@ class Lift:
     low: float | None
     high: float | None
     trials: int
+    alike: Alikeness
 
 
 def overview(ledger: Ledger, live: Live, now: Instant) -> Overview:
@@ -137,10 +141,12 @@ def _lift(ledger: Ledger, tactic: Tactic, currency: str) -> Lift:
     cells = ledger.daily_sums.of_campaign(tactic.campaign_id, [reward_metric(tactic.reward_rule.objective_id)])
     here = [(cell, sums) for cell, sums in cells if cell.segment_id in tactic.rules.segment_ids]
     sides = sent(here), held_out(here)
-    found = compared(tactic.reward_rule, *sides)
+    alike = alikeness(ledger, tactic.campaign_id, sum(sums.n for _, sums in cells))
+    found = alike.widened(compared(tactic.reward_rule, *sides))
     trials = sum(sums.n for side in sides for _, sums in side)
     value, low, high = (float(end) if isfinite(end) else None for end in (found.value, *found.anytime_interval()))
-    return Lift(reward_unit(tactic.reward_rule, currency), value, low, high, round(trials * (1.0 - found.left_out)))
+    tried = round(trials * (1.0 - found.left_out))
+    return Lift(reward_unit(tactic.reward_rule, currency), value, low, high, tried, alike)
 
 
 def _line(ledger: Ledger, live: Live, loaded: Loaded, campaign_id: str, number: int, now: Instant) -> CampaignLine:

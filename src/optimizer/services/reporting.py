@@ -26,11 +26,13 @@ from optimizer.evaluation.stratified import StratifiedDifference
 from optimizer.guardrails.budget import Affordable
 from optimizer.guardrails.eligibility import blocked, blocks, ordinary
 from optimizer.insights.difference_words import misleading
+from optimizer.insights.measures.alikeness import Alikeness
 from optimizer.insights.ranking_words import SHARE, reward_unit
 from optimizer.policy.beta_bernoulli import BetaPosterior, beta_posterior
 from optimizer.policy.effective import Maturity
 from optimizer.policy.hurdle import hurdle_posterior
 from optimizer.policy.posterior import Posterior
+from optimizer.services.alikeness import alikeness
 from optimizer.services.live import Live
 from optimizer.services.summaries import CampaignSummary, summary
 from optimizer.storage.store import Ledger
@@ -74,7 +76,7 @@ class Difference:
 
     Attributes:
         against: whom it is compared with.
-        found: raw, and within segments and days.
+        found: raw, and within segments and days; as sure as recipients with several trials let it be.
     """
 
     against: str
@@ -143,6 +145,7 @@ class CampaignReport:
         unit: what rewards and differences are counted in: a share of the trials, rewards, or a currency.
         maturity_unit: of what is expected at maturity: a share of the trials, or the currency of amounts.
         lift: the learning group of all segments compared with the holdout.
+        alike: how alike trials of one recipient are, in which every difference has been widened.
     """
 
     campaign: CampaignSummary
@@ -156,6 +159,14 @@ class CampaignReport:
     segments: tuple[SegmentReport, ...]
     lift: Difference | None
     outcomes: dict[str, int]
+    alike: Alikeness
+
+    @property
+    def caution(self) -> str:
+        """What to mind in the intervals of differences; empty where there are none, or nothing to mind."""
+        found = [self.lift, *(one.difference for segment in self.segments for one in segment.variants)]
+        told = any(one is not None and one.found.seen >= one.found.enough for one in found)
+        return self.alike.sentence if told else ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,6 +179,7 @@ class _Known:
     maturity: Maturity
     ends: tuple[NDArray[np.float64], NDArray[np.float64]]
     unit: str
+    alike: Alikeness
     now: Instant
 
 
@@ -197,7 +209,8 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant, cells: So
         if kind != cell.metric and sums.n:
             outcomes[kind] = outcomes.get(kind, 0) + sums.n
     unit = reward_unit(tactic.reward_rule, strategy.currency)
-    known = _known(tactic, loaded.tables[campaign_id], evidence_of(tactic, cells), unit, now)
+    alike = alikeness(ledger, campaign_id, _total(cells, reward_metric(tactic.reward_rule.objective_id)).n)
+    known = _known(tactic, loaded.tables[campaign_id], evidence_of(tactic, cells), unit, alike, now)
     in_force = [(cell, sums) for cell, sums in cells if cell.segment_id in tactic.rules.segment_ids]
     return CampaignReport(
         campaign=summary(ledger, live, campaign_id, now),
@@ -209,12 +222,15 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant, cells: So
         unit=unit,
         maturity_unit=unit if tactic.reward_rule.in_amounts else SHARE,
         segments=tuple(_segment_report(known, segment, cells) for segment in range(len(tactic.rules.segment_ids))),
-        lift=_difference(tactic, sent(in_force), held_out(in_force), HOLDOUT),
+        lift=_difference(known, sent(in_force), held_out(in_force), HOLDOUT),
         outcomes=dict(sorted(outcomes.items())),
+        alike=alike,
     )
 
 
-def _known(tactic: Tactic, table: AllocationTable, evidence: Evidence, unit: str, now: Instant) -> _Known:
+def _known(
+    tactic: Tactic, table: AllocationTable, evidence: Evidence, unit: str, alike: Alikeness, now: Instant
+) -> _Known:
     # While nothing is reported, nothing matures: what is expected is what was when outcomes last came.
     heard_until = now if tactic.silent_since is None else tactic.silent_since
     heard = evidence if tactic.silent_since is None else evidence.known_at(heard_until)
@@ -224,7 +240,7 @@ def _known(tactic: Tactic, table: AllocationTable, evidence: Evidence, unit: str
     if tactic.reward_rule.in_amounts:
         penalties = tactic.reward_rule.penalty_units
         expected = hurdle_posterior(counted, heard_until, None, _UNIFORM, penalties, seed=(0,))
-    return _Known(tactic, table, heard.trials.sum(axis=-1), maturity, expected.interval(LEVEL), unit, now)
+    return _Known(tactic, table, heard.trials.sum(axis=-1), maturity, expected.interval(LEVEL), unit, alike, now)
 
 
 def _segment_report(known: _Known, segment: int, cells: Some) -> SegmentReport:
@@ -248,7 +264,7 @@ def _segment_report(known: _Known, segment: int, cells: Some) -> SegmentReport:
     metric = reward_metric(tactic.reward_rule.objective_id)
     by_people = [(cell, sums) for cell, sums in here if cell.group == Group.CHOSEN_BY_PEOPLE]
     learning, holdout, people = (rate_of(_total(some, metric)) for some in (learned_from, aside, by_people))
-    lift = _difference(tactic, learned_from, aside, HOLDOUT)
+    lift = _difference(known, learned_from, aside, HOLDOUT)
     named = [(variant.variant_id, variant.difference) for variant in variants]
     named.append(("the learning group", lift))
     notes = tuple(
@@ -281,7 +297,7 @@ def _variant_report(
         believed=Estimate(float(posterior.mean[at]), float(low[at]), float(high[at])),
         matured=rate_of(_sums(maturity, at)),
         at_maturity=_at_maturity(known, at) if trials else None,
-        difference=_against_others(tactic, arm, by_arm),
+        difference=_against_others(known, arm, by_arm),
         elsewhere=float(elsewhere[at]) if elsewhere.size else 0.0,
         p_best=float(p_best),
         allocation=float(allocation),
@@ -301,20 +317,21 @@ def _at_maturity(known: _Known, at: tuple[int, int]) -> Estimate:
     return Estimate(value, min(low, value), max(high, value))
 
 
-def _against_others(tactic: Tactic, arm: int, by_arm: Sequence[Some]) -> Difference | None:
+def _against_others(known: _Known, arm: int, by_arm: Sequence[Some]) -> Difference | None:
     """A variant compared with control, or with all others where control is nothing or has no trials here."""
+    tactic = known.tactic
     control, metric = tactic.control, reward_metric(tactic.reward_rule.objective_id)
     if control is not None and _total(by_arm[control], metric).n:
         if arm == control:
             return None
-        return _difference(tactic, by_arm[arm], by_arm[control], tactic.variant_ids[control])
+        return _difference(known, by_arm[arm], by_arm[control], tactic.variant_ids[control])
     others = [one for other, some in enumerate(by_arm) if other != arm for one in some]
-    return _difference(tactic, by_arm[arm], others, THE_OTHERS)
+    return _difference(known, by_arm[arm], others, THE_OTHERS)
 
 
-def _difference(tactic: Tactic, one: Some, other: Some, against: str) -> Difference | None:
-    found = compared(tactic.reward_rule, one, other)
-    return None if np.isnan(found.value) else Difference(against, found)
+def _difference(known: _Known, one: Some, other: Some, against: str) -> Difference | None:
+    found = compared(known.tactic.reward_rule, one, other)
+    return None if np.isnan(found.value) else Difference(against, known.alike.widened(found))
 
 
 def _removed(known: _Known, segment: int) -> Mapping[str, Block]:

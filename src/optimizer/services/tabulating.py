@@ -51,6 +51,7 @@ _LIFT: Final[Mapping[str, Any]] = {
     "difference": pl.Float64,
     "difference_low": pl.Float64,
     "difference_high": pl.Float64,
+    "design": pl.Float64,
 }
 _RATE: Final[Mapping[str, Any]] = {
     "trials": pl.Int64,
@@ -76,7 +77,11 @@ VARIANTS: Final[Mapping[str, Any]] = {
     "allocation": pl.Float64,
     **_LIFT,
 }
-"""Columns of a report's variants: the learning group's trials, what is believed, and the difference to `against`."""
+"""Columns of a report's variants: the learning group's trials, what is believed, and the difference to `against`.
+
+`design`: times by which the difference's variance is larger because recipients have several trials; null where nobody
+has looked, so that trials are taken as independent.
+"""
 
 GROUPS: Final[Mapping[str, Any]] = {
     "campaign": pl.String,
@@ -181,9 +186,9 @@ def groups_table(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> 
     rows: list[dict[str, Any]] = []
     for segment in found.segments:
         here = {**common, "segment": segment.segment_id}
-        rows.append({**here, "group": "learning", **_rate(segment.learning), **_difference(segment.lift)})
+        rows.append({**here, "group": "learning", **_rate(segment.learning), **_difference(found, segment.lift)})
         rows.append({**here, "group": "holdout", **_rate(segment.holdout)})
-    rows.append({**common, "segment": EVERY_SEGMENT, "group": "learning", **_difference(found.lift)})
+    rows.append({**common, "segment": EVERY_SEGMENT, "group": "learning", **_difference(found, found.lift)})
     return _typed(rows, GROUPS)
 
 
@@ -204,7 +209,7 @@ def _variant(found: CampaignReport, segment: SegmentReport, one: VariantReport) 
         "believed_high": one.believed.high,
         "p_best": one.p_best,
         "allocation": one.allocation,
-        **_difference(one.difference),
+        **_difference(found, one.difference),
     }
 
 
@@ -219,7 +224,7 @@ def _rate(rate: Rate) -> dict[str, Any]:
     }
 
 
-def _difference(difference: Difference | None) -> dict[str, Any]:
+def _difference(found: CampaignReport, difference: Difference | None) -> dict[str, Any]:
     if difference is None:
         return {}
     low, high = difference.found.anytime_interval()
@@ -229,6 +234,7 @@ def _difference(difference: Difference | None) -> dict[str, Any]:
         "difference": difference.found.value,
         "difference_low": None if np.isnan(low) else low,
         "difference_high": None if np.isnan(high) else high,
+        "design": found.alike.design,
     }
 
 

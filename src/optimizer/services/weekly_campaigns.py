@@ -19,6 +19,7 @@ from optimizer.insights.forecasting.traffic import MOST_DAYS
 from optimizer.insights.ranking_words import reward_unit
 from optimizer.insights.weekly.found import Budget, CampaignWeek, Lift, SegmentWeek
 from optimizer.insights.weekly.weeks import Week, week_before
+from optimizer.services.alikeness import alikeness
 from optimizer.services.budgets import budget_lines
 from optimizer.services.forecasting import forecast
 from optimizer.services.live import Live, Loaded
@@ -112,14 +113,15 @@ def _lift(ledger: Ledger, loaded: Loaded, tactic: Tactic, until: Instant) -> Lif
         if cell.bucket + DAY + rule.window <= until and cell.segment_id in tactic.rules.segment_ids
     ]
     sides = sent(cells), held_out(cells)
-    found = compared(rule, *sides)
+    trials = sum(sums.n for side in sides for _, sums in side)
+    alike = alikeness(ledger, tactic.campaign_id, trials)
+    found = alike.widened(compared(rule, *sides))
     if isnan(found.value):
         return None
     low, high = found.anytime_interval()
     unit = reward_unit(rule, loaded.currency)
     known = not (isnan(low) or isnan(high))
-    trials = sum(sums.n for side in sides for _, sums in side)
-    return Lift(found.value, low if known else None, high if known else None, unit, trials)
+    return Lift(found.value, low if known else None, high if known else None, unit, trials, alike)
 
 
 def _history(ledger: Ledger, tactic: Tactic, hours: Hours, until: Instant) -> Daily | None:

@@ -1,6 +1,6 @@
 """The tables of proposals; the others are in `tables.py`."""
 
-from sqlalchemy import BigInteger, Column, Index, Integer, Text, text
+from sqlalchemy import BigInteger, Column, Double, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
 _OPEN = text("state = 'open'")
@@ -39,10 +39,12 @@ class ProposalRow(SQLModel, table=True):
 
 
 class ProposalRoundRow(SQLModel, table=True):
-    """When proposals were last made for a campaign, and from which documents."""
+    """When the evidence of a campaign was last asked, from which documents, and how alike its trials were."""
 
     __tablename__ = "proposal_rounds"
 
     campaign_id: str = Field(sa_column=Column(Text, primary_key=True))
     at: int = Field(sa_column=_instant())
     strategy_version: int = Field(sa_column=Column(Integer, nullable=False))
+    seen: int = Field(sa_column=Column(BigInteger, nullable=False, server_default="0"))
+    design: float = Field(sa_column=Column(Double, nullable=False, server_default="1"))

@@ -19,11 +19,19 @@ _DECIDED = ("decided_by", "decided_at", "note", "became_version")
 
 
 class Round(NamedTuple):
-    """When proposals were last made for a campaign, and from which version of the documents."""
+    """When the evidence of a campaign was last asked what it suggests.
+
+    Attributes:
+        strategy_version: documents it was asked about.
+        seen: trials there were then, in all groups.
+        design: times by which variances were larger because recipients have several of them; see `evaluation.clusters`.
+    """
 
     campaign_id: str
     at: Instant
     strategy_version: int
+    seen: int
+    design: float
 
 
 class Proposals:
@@ -98,15 +106,14 @@ class Proposals:
         return {row.campaign_id: row.n for row in rows}
 
     def rounds(self) -> dict[str, Round]:
-        """When proposals were last made, by campaign."""
+        """When the evidence was last asked, by campaign."""
         return {row.campaign_id: Round(*row) for row in self._connection.execute(sa.select(_ROUNDS))}
 
     def note_round(self, made: Round) -> None:
-        """Note that proposals were made for a campaign."""
-        statement = upsert(self._connection, ProposalRoundRow)
-        changed = {"at": made.at, "strategy_version": made.strategy_version}
-        statement = statement.on_conflict_do_update(index_elements=["campaign_id"], set_=changed)
-        self._connection.execute(statement, made._asdict())
+        """Note that the evidence of a campaign was asked."""
+        statement, row = upsert(self._connection, ProposalRoundRow), made._asdict()
+        statement = statement.on_conflict_do_update(index_elements=["campaign_id"], set_=row)
+        self._connection.execute(statement, row)
 
 
 def _row(kept: Kept) -> dict[str, Any]:

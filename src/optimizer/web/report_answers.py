@@ -49,7 +49,7 @@ class DifferenceOut(Out):
         "fewer than ten rewarded trials of a side have been seen; thirty where rewards are no successes."
     )
     high: float | None = Field(description="Its upper end.")
-    standard_error: float | None = Field(description="Of `difference`.")
+    standard_error: float | None = Field(description="Of `difference`; see the report's `design`.")
     left_out: float = Field(description="Share of the trials on days on which one side had none: they say nothing.")
     misleads: bool = Field(description="Whether `raw` and `difference` point in opposite directions.")
 
@@ -104,6 +104,12 @@ class ReportOut(Out):
     segments: list[SegmentReportOut] = Field(description="One for each segment.")
     lift: DifferenceOut | None = Field(description="The learning group of all segments compared with the holdout.")
     outcomes: dict[str, int] = Field(description="How many outcomes of each kind fell within their window.")
+    design: float | None = Field(
+        description="Times by which the variance of every difference is larger because recipients have several trials, "
+        "which are alike; it is in `low`, `high` and `standard_error`. Null: nobody has looked yet, trials are taken "
+        "as independent, and intervals are too narrow where recipients come back; the measurement's are not."
+    )
+    design_as_of: datetime | None = Field(description="When the recipients were looked at for `design`.")
 
 
 def report_json(report: CampaignReport) -> dict[str, Any]:
@@ -120,6 +126,8 @@ def report_json(report: CampaignReport) -> dict[str, Any]:
         "segments": [_segment_json(segment) for segment in report.segments],
         "lift": _difference_json(report.lift),
         "outcomes": report.outcomes,
+        "design": report.alike.design,
+        "design_as_of": None if report.alike.as_of is None else isoformat(report.alike.as_of),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ import pytest
 
 from optimizer.domain.instants import DAY, HOUR, instant
 from optimizer.errors import InvalidRequest
+from optimizer.insights.measures.alikeness import Alikeness
 from optimizer.insights.weekly.document import LONGEST, Document, Section, Table, words
 from optimizer.insights.weekly.found import CampaignWeek, Event, Lift, SegmentWeek, WeeklyReview
 from optimizer.insights.weekly.mail import mail_html
@@ -165,10 +167,13 @@ def test_leaders_and_lifts_are_said_with_what_they_rest_on() -> None:
     assert leader_sentence(changed) == (
         "ten-percent leads, best with probability 0.93, after 1,200 trials; a week before it was hello with 0.40."
     )
-    lift = Lift(0.021, 0.004, 0.038, "share of trials", 5_000)
+    looked, unseen = Alikeness(1.44, 0), Alikeness()
+    lift = Lift(0.021, 0.004, 0.038, "share of trials", 5_000, Alikeness(1.0, 0))
     assert lift_sentence(lift).startswith("+2.10 points a trial against the holdout (95 % interval +0.40 points to")
     assert lift_sentence(lift).endswith(": more than the holdout.")
-    assert "too few for an interval" in lift_sentence(Lift(0.021, None, None, "share of trials", 50))
+    assert "too few for an interval" in lift_sentence(Lift(0.021, None, None, "share of trials", 50, unseen))
+    assert " intervals are 1.20 times as wide as those " in lift_sentence(replace(lift, alike=looked))
+    assert lift_sentence(replace(lift, alike=unseen)).endswith("The measurement takes recipients as the unit.")
 
 
 def test_a_review_of_nothing_says_so_everywhere() -> None:

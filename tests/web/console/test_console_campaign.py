@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable, Mapping
 from html import unescape
 from typing import Any
@@ -11,7 +12,9 @@ from typing import Any
 import pytest
 
 from optimizer.domain.instants import DAY, HOUR
+from optimizer.insights.measures.alikeness import NOT_LOOKED_AT
 from optimizer.services.keys import Scope
+from optimizer.services.proposing.keeping import keep, made
 
 EVIL = """<script>alert(1)</script> "><img src=x onerror=alert(1)> {{7*7}} \u202eevil"""
 PAGE = "/console/campaigns/winback"
@@ -23,11 +26,11 @@ def text_of(page: str) -> str:
     return " ".join(unescape(re.sub(r"<script.*?</script>|<[^>]+>", " ", page, flags=re.DOTALL)).split())
 
 
-def with_traffic(house: Any, now: int) -> None:
+def with_traffic(house: Any, now: int, people: int = 40) -> None:
     """Two days of decisions and purchases that end now."""
     for day in (2, 1):
         house.now = now - day * DAY
-        answers = house.decide(*[house.request(f"{day}-{n}", attributes={"country": "US"}) for n in range(40)])
+        answers = house.decide(*[house.request(f"{day}-{n}", attributes={"country": "US"}) for n in range(people)])
         sent = [one.decision.decision_id for one in answers if one.decision.variant_id]
         house.now += HOUR
         house.record(*[house.report(one, occurred_at=house.now) for one in sent[::3]])
@@ -40,8 +43,6 @@ def busy(
     sqlite_house: Any, files: Mapping[str, str], serve: Callable[..., Any], open_console: Callable[..., Any]
 ) -> Any:
     """A browser before a campaign with some traffic."""
-    import time
-
     with serve(sqlite_house.deployment, files) as service:
         with_traffic(service.house(), time.time_ns() // 1_000)
         yield open_console(service)
@@ -87,6 +88,21 @@ def test_segments_can_be_sorted_and_a_strange_order_is_that_of_the_documents(bus
     assert order(f"{PAGE}?sort=trials")[0] == "american"
     assert 'aria-current="true">where the choice differs' in busy.text(f"{PAGE}?sort=differs")
     assert busy.get(f"{PAGE}?sort={'x' * 50}").status_code == 422
+
+
+def test_pages_say_it_where_nobody_has_looked_yet_how_alike_trials_are(
+    sqlite_house: Any, files: Mapping[str, str], serve: Callable[..., Any], open_console: Callable[..., Any]
+) -> None:
+    with serve(sqlite_house.deployment, files) as service:
+        house, live = service.house(), service.deployment.live
+        with_traffic(house, time.time_ns() // 1_000, people=400)
+        console = open_console(service)
+        assert NOT_LOOKED_AT in text_of(console.text(PAGE))
+        assert ", every trial taken for another recipient's; " in text_of(console.whole("/console"))
+        with service.deployment.store.writing(alone=True) as ledger:
+            keep(ledger, live, made(ledger, live, "winback", house.now), house.now)
+        console.post(f"{PAGE}/pause")  # whoever changes something sees everything anew
+        assert NOT_LOOKED_AT not in text_of(console.text(PAGE))
 
 
 def test_a_campaign_without_decisions_says_what_to_do_next(site_console: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from optimizer.insights.difference_words import misleading
+from optimizer.insights.measures.alikeness import alike_words
 from optimizer.insights.measures.measurement import Lift, People
 
 _UNEQUAL = 1.25  # times as many decisions for each recipient of one side
@@ -23,11 +24,8 @@ def lift_notes(lift: Lift, against: str) -> Iterator[str]:
         yield "No trials of both groups have matured yet: the figures so far will still change."
     if lift.matured is not None and lift.matured.found.misleads:
         yield misleading("The learning group", against, lift.matured.found, lift.matured.unit)
-    if lift.matured is not None and lift.matured.design > 1.1:
-        yield (
-            f"Recipients have several trials and are alike in themselves: intervals are {lift.matured.design**0.5:.2f} "
-            "times as wide as those of as many different recipients."
-        )
+    if lift.matured is not None and (said := alike_words(lift.matured.design)):
+        yield said
 
 
 def people_notes(people: People | None) -> Iterator[str]:

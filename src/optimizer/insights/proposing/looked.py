@@ -125,6 +125,7 @@ class Looked:
         siblings: other campaigns that serve the same objective.
         design: by how many times variances are larger because recipients have several trials; see
             `evaluation.clusters`.
+        seen: trials of the campaign, in all groups and of all time.
     """
 
     strategy: Strategy
@@ -141,6 +142,7 @@ class Looked:
     parts: Mapping[str, Found] = field(default_factory=dict)
     siblings: tuple[Sibling, ...] = ()
     design: float = 1.0
+    seen: int = 0
 
     @property
     def campaign(self) -> Campaign:

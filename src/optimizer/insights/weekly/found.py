@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from optimizer.domain.instants import Instant
 from optimizer.insights.forecasting.tracking import Kept
+from optimizer.insights.measures.alikeness import Alikeness
 from optimizer.insights.weekly.weeks import Week
 
 
@@ -58,6 +59,7 @@ class Lift:
         value: difference of the mean rewards, in `unit`.
         low, high: ends of the 95 % interval that holds at every look; None while too little was seen for one.
         trials: of both sides.
+        alike: how alike trials of one recipient are, by which the interval has been widened.
     """
 
     value: float
@@ -65,6 +67,7 @@ class Lift:
     high: float | None
     unit: str
     trials: int
+    alike: Alikeness
 
 
 @dataclass(frozen=True, slots=True)

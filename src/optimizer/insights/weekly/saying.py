@@ -124,7 +124,8 @@ def lift_sentence(lift: Lift) -> str:
         return f"{value} a trial against the holdout, {of}; too few for an interval."
     ends = f"95 % interval {_amount(lift.low, lift.unit)} to {_amount(lift.high, lift.unit)}"
     sure = "more" if lift.low > 0.0 else "less" if lift.high < 0.0 else "not surely more or less"
-    return f"{value} a trial against the holdout ({ends}, at every look), {of}: {sure} than the holdout."
+    said = f"{value} a trial against the holdout ({ends}, at every look), {of}: {sure} than the holdout."
+    return f"{said} {lift.alike.sentence}".rstrip()
 
 
 def traffic_sentences(campaign: CampaignWeek) -> list[str]:

@@ -44,6 +44,8 @@ class Made:
         trials: how many trials of the learning group it counted.
         proposals: those that fit the documents.
         misfits: why others do not; a proposal that nobody could accept is of no use to anybody.
+        seen: trials of all groups.
+        design: times by which variances are larger because recipients have several of them.
     """
 
     campaign_id: str
@@ -52,6 +54,8 @@ class Made:
     trials: int
     proposals: tuple[Proposal, ...]
     misfits: tuple[str, ...] = ()
+    seen: int = 0
+    design: float = 1.0
 
 
 def is_due(last: Round | None, version: int, now: Instant) -> bool:
@@ -88,7 +92,16 @@ def suggested(looked: Looked, loaded: Loaded) -> Made:
         else:
             fit.append(proposal)
     trials = int(looked.learning.trials.sum())
-    return Made(looked.tactic.campaign_id, looked.now, loaded.version, trials, tuple(fit), tuple(misfits))
+    return Made(
+        campaign_id=looked.tactic.campaign_id,
+        at=looked.now,
+        strategy_version=loaded.version,
+        trials=trials,
+        proposals=tuple(fit),
+        misfits=tuple(misfits),
+        seen=looked.seen,
+        design=looked.design,
+    )
 
 
 def keep(ledger: Ledger, live: Live, found: Made, now: Instant) -> list[Kept]:
@@ -107,7 +120,9 @@ def keep(ledger: Ledger, live: Live, found: Made, now: Instant) -> list[Kept]:
                 ledger.proposals.update(_withdrawn(kept, UNSUPPORTED, now))
         for fingerprint, proposal in wanted.items():
             _keep_one(ledger, last.get(fingerprint), proposal, found)
-        ledger.proposals.note_round(Round(found.campaign_id, found.at, found.strategy_version))
+        ledger.proposals.note_round(
+            Round(found.campaign_id, found.at, found.strategy_version, found.seen, found.design)
+        )
     return ledger.proposals.newest(1_000, campaign_id=found.campaign_id, states=[ProposalState.OPEN])
 
 

@@ -70,6 +70,7 @@ def looked_at(ledger: Ledger, live: Live, campaign_id: str, now: Instant) -> Loo
         parts=_parts(ledger, live, tactic, learning, now),
         siblings=_siblings(ledger, loaded, tactic, now),
         design=journeys.design("reward"),
+        seen=_seen(ledger, tactic),
     )
 
 
@@ -77,6 +78,11 @@ def _cells(ledger: Ledger, tactic: Tactic, now: Instant) -> list[tuple[Cell, Sum
     metrics = [reward_metric(tactic.reward_rule.objective_id)]
     metrics += [outcome_metric(rule.outcome) for rule in tactic.metrics]
     return ledger.daily_sums.of_campaign(tactic.campaign_id, metrics, bucket(now - HISTORY, DAY))
+
+
+def _seen(ledger: Ledger, tactic: Tactic) -> int:
+    trials = ledger.daily_sums.of_campaign(tactic.campaign_id, [reward_metric(tactic.reward_rule.objective_id)])
+    return sum(sums.n for _, sums in trials)
 
 
 def _daily(tactic: Tactic, rewards: Some, days: NDArray[np.int64]) -> tuple[Daily, Daily]:
