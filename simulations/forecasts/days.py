@@ -36,7 +36,8 @@ from optimizer.policy.allocation import allocation
 from optimizer.policy.beta_bernoulli import BetaPosterior, beta_posterior
 from optimizer.policy.delay import DelayCurve, delay_curve
 from optimizer.policy.effective import effective_evidence
-from optimizer.services.forecast_answers import N_ANSWERS, _shown
+from optimizer.policy.exploration import Exploration
+from optimizer.services.forecast_answers import N_ANSWERS, _coming, _shown
 
 CAMPAIGNS = 300
 RESULT = Path(__file__).parent / "result_days.json"
@@ -44,6 +45,8 @@ AHEAD = 28  # days to come, as many as the product looks ahead where a campaign 
 ORIGINS = (0, 7, 14)  # days after the history at which a forecast is made
 BUDGETS = ("seasonal", "trending", "bursty", "released")
 ANSWERS = ("apart", "close", "alike", "late")
+WIDE = ("even", "spread", "winner", "range")  # answers too, with other numbers of variants, rates and histories
+KINDS = BUDGETS + ANSWERS + WIDE
 FLOOR = 0.02
 LASTS = WINDOW // DAY
 BINS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -156,8 +159,8 @@ def _evening(trials: Floats, rewards: NDArray[np.int64]) -> Evening:
     return Evening(evidence, curve, posterior, posterior.prob_best(0, np.ones(n_arms, bool)))
 
 
-def _beliefs(evening: Evening) -> Beliefs:
-    """As `services.forecast_answers` has them."""
+def _beliefs(evening: Evening, days: int) -> Beliefs:
+    """As `services.forecast_answers` has them, after so many days."""
     trials, rewards = (each[0].sum(axis=-1) for each in (evening.evidence.trials, evening.evidence.rewards))
     rate = rewards.sum() / max(trials.sum(), 1.0)
     own = rewards / np.maximum(trials, 1.0)
@@ -167,22 +170,38 @@ def _beliefs(evening: Evening) -> Beliefs:
         mean=evening.posterior.mean[0],
         spread=(high - low)[0] / 3.92,
         variance=np.where((trials >= FEWEST_TRIALS) & (own > 0.0), own, max(rate - rate**2, 1e-9)),
-        floor=min(FLOOR, 1.0 / len(trials)),
         p_best=evening.p_best,
+        trials=trials,
+        coming=_coming(evening.curve, evening.evidence, days * DAY, AHEAD)[0],
+        bounds=Exploration(floor=FLOOR),
     )
 
 
+def _rates(kind: str, n_arms: int, rng: np.random.Generator) -> Floats:
+    """True rates of the variants of one campaign, ``[A]``."""
+    if kind in ANSWERS:
+        base = rng.uniform(0.03, 0.15)
+        if kind in ("apart", "late"):
+            return rng.uniform(0.03, 0.15, n_arms)
+        return np.full(n_arms, base) * np.exp((0.1 if kind == "close" else 0.0) * rng.standard_normal(n_arms))
+    base = np.exp(rng.uniform(np.log(0.01), np.log(0.2)))
+    if kind == "winner":
+        return np.asarray(np.where(np.arange(n_arms) == 0, base * rng.uniform(1.0, 1.6), base))
+    if kind == "range":
+        return np.asarray(base * rng.uniform(0.5, 1.5, n_arms))
+    differ = np.exp(rng.uniform(np.log(0.02), np.log(0.6))) if kind == "spread" else 0.0
+    return np.asarray(np.minimum(base * np.exp(differ * rng.standard_normal(n_arms)), 0.9))
+
+
 def answers(kind: str, seed: int) -> list[Foretold]:
-    """When P(best) reaches .9: the forecasts of one campaign with two to four variants under Thompson sampling."""
-    rng = np.random.Generator(np.random.PCG64([seed, 20 + ANSWERS.index(kind)]))
-    history, first, n_arms = int(rng.integers(7, 22)), int(rng.integers(738_000, 738_007)), int(rng.integers(2, 5))
+    """When P(best) reaches .9: the forecasts of one campaign under Thompson sampling."""
+    rng = np.random.Generator(np.random.PCG64([seed, 20 + (ANSWERS + WIDE).index(kind)]))
+    days, arms = ((3, 43), (2, 9)) if kind in WIDE else ((7, 22), (2, 5))
+    history, first, n_arms = int(rng.integers(*days)), int(rng.integers(738_000, 738_007)), int(rng.integers(*arms))
     wanted = decisions_of("seasonal", first, history + ORIGINS[-1] + AHEAD, rng)
-    base = rng.uniform(0.03, 0.15)
-    if kind in ("apart", "late"):
-        rates = rng.uniform(0.03, 0.15, n_arms)
-    else:
-        rates = np.full(n_arms, base) * np.exp((0.1 if kind == "close" else 0.0) * rng.standard_normal(n_arms))
+    rates = _rates(kind, n_arms, rng)
     late = rng.uniform(1.0, 2.5) * DAY
+    is_late = kind == "late" or (kind in WIDE and seed % 3 == 0)
     n = len(wanted)
     trials, share = np.zeros((n_arms, n)), np.full(n_arms, 1.0 / n_arms)
     rewards: list[NDArray[np.int64]] = []
@@ -191,7 +210,7 @@ def answers(kind: str, seed: int) -> list[Foretold]:
         trials[:, day] = rng.multinomial(int(wanted[day]), share)
         for arm in range(n_arms):
             came = int(rng.binomial(int(trials[arm, day]), rates[arm]))
-            delays = delays_of(rng, came, late) if kind == "late" else np.zeros(came, np.int64)
+            delays = delays_of(rng, came, late) if is_late else np.zeros(came, np.int64)
             rewards.append(np.array([np.full(came, arm), np.full(came, day), delays]))
         evenings.append(_evening(trials[:, : day + 1], np.concatenate(rewards, axis=1)))
         share = allocation(evenings[-1].p_best, np.ones(n_arms, bool), FLOOR, 1.0)
@@ -204,7 +223,7 @@ def answers(kind: str, seed: int) -> list[Foretold]:
         known = traffic(Daily(first, wanted[:origin], np.ones(origin)))
         assert known is not None
         shown = known.paths(AHEAD, N_PATHS, rng)[:N_ANSWERS] @ _shown(evening.curve, AHEAD)
-        places = answered(_beliefs(evening), shown, rng)
+        places = answered(_beliefs(evening, origin), shown, rng)
         came = np.flatnonzero(sure[origin : origin + AHEAD])
         peer = _extrapolated(evening, origin)
         found.append(foretold(seed, first + origin, places, int(came[0]) if len(came) else AHEAD, peer))
@@ -277,10 +296,10 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     asked = parser.parse_args()
     with ProcessPoolExecutor(asked.processes) as pool:
-        found_rows = pool.map(partial(rows_of, n=asked.campaigns), BUDGETS + ANSWERS)
-        rows = dict(zip(BUDGETS + ANSWERS, found_rows, strict=True))
+        found_rows = pool.map(partial(rows_of, n=asked.campaigns), KINDS)
+        rows = dict(zip(KINDS, found_rows, strict=True))
     found = {kind: summary(of_kind) for kind, of_kind in rows.items()}
-    for name, kinds in (("all budgets", BUDGETS), ("all answers", ANSWERS)):
+    for name, kinds in (("all budgets", BUDGETS), ("all answers", ANSWERS), ("all wide", WIDE)):
         found[name] = summary([row for kind in kinds for row in rows[kind]])
     print(
         f"{'':12} forecasts, with interval, came;  80 % held, se, claimed;  Brier, base rate, extrapolated;  ", end=""
@@ -292,7 +311,10 @@ def main() -> None:
         off = "  ".join(f"{row[key]:5.2f}" for key in ("error", "error, extrapolated", "error, never"))
         print(f"{kind:12} {row['forecasts']:6} {row['with an interval']:5} {row['came within']:.3f}", end="")
         print(f"  {held}    {brier}    {off}")
-        said = "; ".join(f"{one['said']:.2f} came {one['came']:.2f} ({one['forecasts']})" for one in row["reliability"])
+        said = "; ".join(
+            f"{one['said']:.2f} came {one['came']:.2f} (se {one['se']:.2f}, {one['forecasts']})"
+            for one in row["reliability"]
+        )
         print(f"{'':14}before early {row['before early']:.3f}, after late {row['after late']:.3f}; {said}")
     RESULT.write_text(json.dumps({"campaigns of each kind": asked.campaigns, "found": found}, indent=2) + "\n")
 

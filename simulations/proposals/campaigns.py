@@ -25,6 +25,8 @@ KINDS = (
     "pair",
     "small",
     "wearing",
+    "alike",
+    "unlike",
 )
 WINDOW_DAYS = 5
 
@@ -76,11 +78,17 @@ class World:
 def world(kind: str, rng: np.random.Generator, n_arms: int | None = None) -> World:
     """A world of a kind: base rates of 2 to 15 %, variants that differ by 3 % to a half, or not at all."""
     n_arms, bands = n_arms or int(rng.integers(2, len(ARMS) + 1)), len(BANDS)
-    smallest, largest = {"small": (300, 900), "inside": (8_000, 20_000)}.get(kind, (1_500, 8_000))
+    many = (8_000, 20_000)
+    sizes = {"small": (300, 900), "inside": many, "alike": many, "unlike": many}
+    smallest, largest = sizes.get(kind, (1_500, 8_000))
     base = rng.uniform(np.log(0.02), np.log(0.15))
     of_band = rng.normal(0.0, 0.3, (bands, 1))
     scale = np.exp(rng.uniform(np.log(0.03), np.log(0.5)))
     effects = rng.normal(0.0, scale, (1, n_arms)) + np.repeat(rng.normal(0.0, scale / 2, (3, n_arms)), 2, axis=0)
+    if kind == "alike":
+        effects = np.tile(effects[:1], (bands, 1))
+    if kind == "unlike":
+        effects = np.repeat(rng.normal(0.0, scale, (3, n_arms)), 2, axis=0)
     lift = rng.normal(0.15, 0.3)  # of messages over none; below 0 in a world of three
     if kind == "harming":
         lift = -abs(lift) - 0.1

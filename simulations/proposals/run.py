@@ -26,6 +26,7 @@ from playing import Play
 
 from optimizer.domain.proposals import Proposal, ProposalKind
 from optimizer.insights.proposing.all import proposals
+from optimizer.insights.proposing.outlook import LIKELY_BEST
 from optimizer.strategy.editing import edited
 
 CAMPAIGNS = 30  # of each kind of world
@@ -41,12 +42,21 @@ class Judged:
 
     Attributes:
         gain: expected rewards that carrying it out adds in `AFTER` days.
+        of: expected rewards of those days without it; 0 where they were not played.
+        sooner: by how much the share of recipients whose segment has its answer is larger after them.
     """
 
     world: str
     kind: str
     confidence: str
     gain: float
+    of: float = 0.0
+    sooner: float = 0.0
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it costs less than a thousandth of what was earned."""
+        return self.gain >= -self.of / 1_000
 
 
 @dataclass(frozen=True)
@@ -72,43 +82,56 @@ def seen(kind: str, seed: int, judges: tuple[str, ...] = ("high", "medium", "low
         play.play(day)
         if other is not None:
             other.play(day)
-        untouched: dict[str, float] = {}
+        untouched: dict[str, Play] = {}
         siblings = () if other is None else (other.as_sibling(),)
         for one in proposals(play.looked(siblings, searches=kind in SEARCHED and day in LOOKS[2:])):
             key = (one.fingerprint, one.confidence)
             if one.kind is ProposalKind.RETIRE_VARIANT and one.confidence == "high":
                 retired.add(one.subject)
             if key not in found and one.confidence in judges and one.kind is not ProposalKind.WRITE_MESSAGE:
-                found[key] = Judged(kind, one.kind, one.confidence, gained(play, other, one, untouched))
+                found[key] = judged(kind, play, other, one, untouched)
     worse = should_go(play)
     return Seen(kind, tuple(found.values()), len(worse), len(worse & retired))
 
 
-def gained(play: Play, other: Play | None, proposal: Proposal, untouched: dict[str, float]) -> float:
-    """Truly expected rewards that a change adds.
+def judged(kind: str, play: Play, other: Play | None, proposal: Proposal, untouched: dict[str, Play]) -> Judged:
+    """What a change truly does.
 
     Args:
+        kind: of the world.
         play: the campaign.
         other: another one that shares its documents.
         proposal: what is carried out.
-        untouched: what each of the two comes to without it, as far as it has been played already.
+        untouched: what becomes of each of the two without it, as far as it has been played already.
     """
     if proposal.kind is ProposalKind.RETIRE_VARIANT:
-        return retired_gain(play, [play.tactic.variant_ids.index(proposal.subject)])
-    gain = 0.0
+        gain = retired_gain(play, [play.tactic.variant_ids.index(proposal.subject)])
+        return Judged(kind, proposal.kind, proposal.confidence, gain)
+    gain = of = sooner = 0.0
     for one in [play] if other is None else [play, other]:
         if one.name not in untouched:
             untouched[one.name] = future(one.copied())
-        with_it = one.copied()
+        without, with_it = untouched[one.name], one.copied()
         carry_out(with_it, proposal)
-        gain += future(with_it) - untouched[one.name]
-    return gain
+        future(with_it)
+        gain += with_it.value - without.value
+        of += without.value - one.value
+        sooner += answered(with_it) - answered(without)
+    return Judged(kind, proposal.kind, proposal.confidence, gain, of, sooner)
 
 
-def future(play: Play) -> float:
-    """Truly expected rewards of a campaign after `AFTER` days more."""
+def future(play: Play) -> Play:
+    """A campaign after `AFTER` days more."""
     play.play(play.day + AFTER)
-    return play.value
+    return play
+
+
+def answered(play: Play) -> float:
+    """Share of the recipients whose segment has its answer."""
+    may = play.tactic.limits.may_be_chosen
+    sizes = np.bincount(play.segments, minlength=len(may)) / len(play.segments)
+    best = [play.table.row(segment, mask).p_best.max() for segment, mask in enumerate(may)]
+    return float(sizes[np.array(best) >= LIKELY_BEST].sum())
 
 
 def carry_out(play: Play, proposal: Proposal) -> None:
@@ -153,6 +176,7 @@ def table(found: Iterable[Seen]) -> dict[str, object]:
     for one in (judged for each in every for judged in each.judged):
         for kind in (one.kind, "all kinds"):
             groups[kind, one.confidence].append(one.gain > 0.0)
+    audiences = (ProposalKind.MERGE_SEGMENTS, ProposalKind.FIX_AUDIENCE)
     nulls = [each for each in every if each.world == "null"]
     in_null = Counter(f"{one.kind} {one.confidence}" for each in nulls for one in each.judged)
     chances, taken = (sum(getattr(each, name) for each in every) for name in ("chances", "taken"))
@@ -170,8 +194,30 @@ def table(found: Iterable[Seen]) -> dict[str, object]:
             }
             for kind in sorted({kind for kind, _ in groups})
         },
+        "segments_and_audiences": {
+            kind.value: of_worlds([one for each in every for one in each.judged if one.kind == kind])
+            for kind in audiences
+        },
         "null_worlds": {"campaigns": len(nulls), "made": dict(sorted(in_null.items()))},
         "worse_variants": {"there": chances, "found_with_high": taken},
+    }
+
+
+def of_worlds(found: list[Judged]) -> dict[str, dict[str, float]]:
+    """Of each world and of all, of what is not known by its gain alone: whether it does harm, and what is learned."""
+    groups: dict[str, list[Judged]] = defaultdict(list)
+    for one in found:
+        for world_kind in (one.world, "all worlds"):
+            groups[world_kind].append(one)
+    return {
+        kind: {
+            "made": len(group),
+            "improved": round(float(np.mean([one.gain > 0.0 for one in group])), 3),
+            "harmless": round(float(np.mean([one.harmless for one in group])), 3),
+            "gain_in_percent": round(100 * sum(one.gain for one in group) / sum(one.of for one in group), 3),
+            "more_answered": round(float(np.mean([one.sooner for one in group])), 3),
+        }
+        for kind, group in sorted(groups.items())
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from optimizer.domain.evidence import Evidence
-from optimizer.domain.instants import DAY
+from optimizer.domain.instants import DAY, Instant
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.gathering import evidence_of
 from optimizer.engine.lateness import curve_of
@@ -26,6 +26,21 @@ from optimizer.storage.store import Ledger
 Floats = NDArray[np.float64]
 
 N_ANSWERS = 300  # paths that answers are played forward on
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ahead:
+    """The days to come, and the trials of one segment that show their outcome on each of them.
+
+    Attributes:
+        days: ``H`` of them.
+        to_make: trials of all variants together that are still to be made, ``[N, H]``.
+        made: trials made already, of each variant, ``[A, H]``.
+    """
+
+    days: tuple[str, ...]
+    to_make: Floats
+    made: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +88,13 @@ def answers_of(
     seen = evidence.trials.sum(axis=(1, 2))
     few = bool((seen < FEWEST_TRIALS).any())
     outlook = campaign_outlook(ledger, tactic, loaded.declared, past.as_of) if few else []
-    shown = trials[:N_ANSWERS] @ _shown(curve_of(tactic, evidence, past.as_of), len(days))
+    curve = curve_of(tactic, evidence, past.as_of)
+    shown, coming = trials[:N_ANSWERS] @ _shown(curve, len(days)), _coming(curve, evidence, past.as_of, len(days))
     found = []
     for segment, share in enumerate(mix.segments):
         row = outlook[segment] if few else None
-        found.append(_answer(tactic, table, evidence, segment, row, shown * share, days, rng))
+        ahead = _Ahead(days, shown * share, coming[segment])
+        found.append(_answer(tactic, table, evidence, segment, row, ahead, rng))
     return tuple(found)
 
 
@@ -87,8 +104,7 @@ def _answer(
     evidence: Evidence,
     segment: int,
     outlook: SegmentOutlook | None,
-    trials: Floats,
-    days: tuple[str, ...],
+    ahead: _Ahead,
     rng: np.random.Generator,
 ) -> Answer:
     may = tactic.limits.may_be_chosen[segment]
@@ -110,8 +126,9 @@ def _answer(
         return answer(_from_outlook(outlook, seen))
     if p_best >= PROB_BEST:
         return answer(f"known now: {leader} is the best with probability {p_best:.2f}")
-    day = when(days, answered(_beliefs(tactic, table, evidence, segment, may), trials, rng))
-    return answer(_sentence(day, days, leader, p_best), day)
+    beliefs = _beliefs(tactic, table, evidence, segment, may, ahead.made)
+    day = when(ahead.days, answered(beliefs, ahead.to_make, rng))
+    return answer(_sentence(day, ahead.days, leader, p_best), day)
 
 
 def _sentence(day: WhenExpected, days: tuple[str, ...], leader: str, p_best: float) -> str:
@@ -132,9 +149,9 @@ def _from_outlook(outlook: SegmentOutlook, seen: float) -> str:
 
 
 def _beliefs(
-    tactic: Tactic, table: AllocationTable, evidence: Evidence, segment: int, may: NDArray[np.bool_]
+    tactic: Tactic, table: AllocationTable, evidence: Evidence, segment: int, may: NDArray[np.bool_], coming: Floats
 ) -> Beliefs:
-    posterior = table.posterior
+    posterior, policy = table.posterior, tactic.policy
     low, high = posterior.interval()
     trials, rewards, squares = (
         each[segment].sum(axis=-1) for each in (evidence.trials, evidence.rewards, evidence.squares)
@@ -144,13 +161,18 @@ def _beliefs(
     own = np.divide(squares, trials, out=np.zeros_like(squares), where=trials > 0.0)
     own -= np.divide(rewards, trials, out=np.zeros_like(rewards), where=trials > 0.0) ** 2
     variance = np.where((trials >= FEWEST_TRIALS) & (own > 0.0), own, overall)
-    p_best = table.row(segment, may).p_best[may]
+    penalties = np.asarray(tactic.reward_rule.penalty_units) @ evidence.penalty_counts[:, segment].sum(axis=(1, 2))
     return Beliefs(
         mean=posterior.mean[segment][may],
         spread=(high - low)[segment][may] / 3.92,
         variance=variance[may],
-        floor=min(tactic.policy.floor, 1.0 / int(may.sum())),
-        p_best=p_best / p_best.sum(),
+        p_best=posterior.prob_best(segment, may)[may],
+        trials=trials[may],
+        coming=coming[may],
+        bounds=table.bounds,
+        kept=1.0 if policy.half_life is None else 0.5 ** (DAY / policy.half_life),
+        penalised=float(penalties) / total,
+        pooled=policy.model in ("hierarchical", "contextual"),
     )
 
 
@@ -160,3 +182,9 @@ def _shown(curve: DelayCurve, n_days: int) -> Floats:
     until = np.where(age >= 0, curve.share(np.maximum(age + 0.5, 0.0) * DAY), 0.0)
     before = np.where(age >= 1, curve.share(np.maximum(age - 0.5, 0.0) * DAY), 0.0)
     return np.asarray(until - before)
+
+
+def _coming(curve: DelayCurve, evidence: Evidence, now: Instant, n_days: int) -> Floats:
+    """Trials made already that show their outcome on each day to come, ``[S, A, H]``."""
+    until = np.array([curve.of_buckets(evidence.buckets, now + day * DAY) for day in range(n_days + 1)])  # [H + 1, B]
+    return np.asarray(evidence.trials @ np.diff(until, axis=0).T)

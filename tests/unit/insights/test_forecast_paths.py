@@ -1,9 +1,14 @@
 """Paths: traffic, spend under limits, rewards that are still to come, answers, and the scores they are held to."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.stats import multivariate_normal
 
-from optimizer.insights.forecasting.answers import Beliefs, _looks, answered, prob_best
+from optimizer.insights.forecasting.answers import Beliefs, _looks, _roots, answered, prob_best, truths
 from optimizer.insights.forecasting.daily import Daily
 from optimizer.insights.forecasting.fans import expected, fan, when
 from optimizer.insights.forecasting.rewards import Yield, earned, mean_rewards
@@ -11,6 +16,8 @@ from optimizer.insights.forecasting.scoring import crps, interval_score
 from optimizer.insights.forecasting.spending import Ceiling, Costs, spent
 from optimizer.insights.forecasting.tracking import record_words, track_record
 from optimizer.insights.forecasting.traffic import expected_traffic, traffic
+from optimizer.policy.exploration import Exploration
+from optimizer.policy.prob_best import prob_best as exact_prob_best
 
 MONDAY = 739_000 - (739_000 - 1) % 7
 
@@ -136,31 +143,107 @@ def test_rewards_come_in_lumps() -> None:
     assert large.std() == pytest.approx(np.sqrt(50.0) * few.std(), rel=0.1)
 
 
+def believed(mean: list[float], spread: float, **others: Any) -> Beliefs:
+    """Rewards of 0 or 1 with a rate of about a tenth, and P(best) as it follows."""
+    means, spreads = np.array(mean), np.full(len(mean), spread)
+    p_best = prob_best(means[np.newaxis], spreads[np.newaxis])[0]
+    return Beliefs(means, spreads, np.full(len(mean), 0.09), p_best, np.full(len(mean), 0.09 / spread**2), **others)
+
+
+FLOOR = Exploration(floor=0.05)
+
+
 def test_a_leader_far_ahead_is_known_soon_and_equals_are_not() -> None:
     trials = np.full((200, 60), 200.0)
-    variance = np.full(2, 0.09)
-    p_best = np.array([0.5, 0.5])
-    apart = Beliefs(np.array([0.1, 0.2]), np.full(2, 0.02), variance, 0.05, p_best)
-    alike = Beliefs(np.array([0.1, 0.1]), np.full(2, 1e-4), variance, 0.05, p_best)
+    apart = replace(believed([0.1, 0.2], 0.02, bounds=FLOOR), p_best=np.array([0.5, 0.5]))
     assert np.median(answered(apart, trials, rng())) <= 2
-    assert np.median(answered(alike, trials, rng())) == 60
-    assert (answered(Beliefs(*(np.ones(1),) * 3, 0.05, np.ones(1)), trials, rng()) == 60).all()
+    assert np.median(answered(believed([0.1, 0.1], 1e-4, bounds=FLOOR), trials, rng())) == 60
+    assert (answered(believed([0.1], 0.02), trials, rng()) == 60).all()
+
+
+def mean_day(beliefs: Beliefs, per_day: float = 100.0, days: int = 40) -> float:
+    return float(np.mean(answered(beliefs, np.full((300, days), per_day), rng())))
 
 
 def test_more_trials_bring_the_answer_sooner() -> None:
-    beliefs = Beliefs(np.array([0.1, 0.11]), np.full(2, 0.02), np.full(2, 0.09), 0.05, np.array([0.4, 0.6]))
-    days = [np.mean(answered(beliefs, np.full((300, 40), each), rng())) for each in (20.0, 2_000.0)]
-    assert days[1] < days[0]
+    beliefs = believed([0.1, 0.11], 0.02, bounds=FLOOR)
+    assert mean_day(beliefs, 2_000.0) < mean_day(beliefs, 20.0) - 3.0
+
+
+def test_outcomes_still_to_come_of_trials_made_bring_the_answer_sooner() -> None:
+    coming = np.zeros((2, 40))
+    coming[:, :3] = 3_000.0
+    beliefs = believed([0.1, 0.11], 0.02, bounds=FLOOR)
+    assert mean_day(replace(beliefs, coming=coming), 20.0) < mean_day(beliefs, 20.0) - 3.0
+
+
+def test_a_policy_that_forgets_takes_equals_for_known_now_and_then() -> None:
+    beliefs = believed([0.1, 0.1], 1e-3, bounds=FLOOR)
+    assert mean_day(beliefs) == 40.0
+    assert mean_day(replace(beliefs, kept=0.5)) < 30.0
+
+
+def test_an_answer_is_played_under_the_bounds_that_people_asked_for() -> None:
+    """A leader who is given everything hardly tells itself from its rival; one held back by a cap does."""
+    beliefs = believed([0.1, 0.12], 0.014)
+    held_back = mean_day(replace(beliefs, bounds=Exploration(cap=0.5)))
+    assert held_back < mean_day(replace(beliefs, bounds=Exploration(floor=0.001))) - 0.5
+    equal = mean_day(replace(beliefs, bounds=Exploration(floor=0.001, minimum_trials=1_000_000)))
+    assert equal == held_back
 
 
 def test_a_long_way_ahead_days_are_looked_at_together() -> None:
-    beliefs = Beliefs(np.array([0.1, 0.12]), np.full(2, 0.02), np.full(2, 0.09), 0.05, np.array([0.4, 0.6]))
+    beliefs = believed([0.1, 0.12], 0.02, bounds=FLOOR)
     long = answered(beliefs, np.full((400, 183), 60.0), rng())
     assert long.max() <= 183
     assert np.median(long) == pytest.approx(np.median(answered(beliefs, np.full((400, 28), 60.0), rng())), abs=6)
     assert len(_looks(183)) == 56
     assert _looks(183)[-1] == 182
     assert _looks(3) == [0, 1, 2]
+
+
+def gaps(beliefs: Beliefs) -> NDArray[np.float64]:
+    drawn = truths(beliefs, 40_000, rng())
+    return np.asarray(drawn[:, 0] - drawn[:, 1])
+
+
+def test_true_rewards_differ_less_than_beliefs_that_take_each_variant_on_its_own() -> None:
+    near = believed([0.1, 0.11], 0.02)
+    assert gaps(replace(near, pooled=True)).std() == pytest.approx(0.02 * np.sqrt(2.0), rel=0.03)
+    assert 0.2 * 0.028 < gaps(near).std() < 0.8 * 0.028  # shrunk, but a few variants leave open by how much
+    assert -0.01 < gaps(near).mean() < -0.001
+    apart = believed([0.1, 0.3], 0.01)
+    assert gaps(apart).mean() == pytest.approx(-0.2, abs=0.005)
+    assert gaps(apart).std() == pytest.approx(0.01 * np.sqrt(2.0), rel=0.05)
+
+
+def test_true_rewards_are_those_of_the_hierarchical_model() -> None:
+    """The eight schools of BDA3, table 5.2, against Gaussian algebra for each of 2,000 equally likely scales."""
+    means = np.array([28.0, 8.0, -3.0, 7.0, -1.0, 1.0, 18.0, 12.0])
+    spreads = np.array([15.0, 10.0, 16.0, 11.0, 9.0, 11.0, 10.0, 18.0])
+    schools = Beliefs(means, spreads, spreads**2, np.full(8, 0.125), np.ones(8), penalised=60.0)
+    scale = 0.1 * (60.0 + np.average(means, weights=spreads**-2))
+    weights, each = [], []
+    for part in (np.arange(2_000) + 0.5) / 2_000:
+        prior = (scale * np.tan(np.pi * part / 2.0)) ** 2 * np.eye(8) + 1e6  # a mean of which nothing is known
+        seen = prior + np.diag(spreads**2)
+        weights.append(multivariate_normal(np.zeros(8), seen).pdf(means))
+        each.append(prior @ np.linalg.solve(seen, means))
+    drawn = truths(schools, 40_000, rng())
+    assert drawn.mean(axis=0) == pytest.approx(np.average(each, axis=0, weights=weights), abs=0.25)
+    assert (drawn < 0.0).any()
+    assert (truths(believed([0.01, 0.01], 0.02), 1_000, rng()) >= 0.0).all()
+
+
+def test_p_best_of_rare_rewards_is_nearer_to_the_truth_by_cube_roots() -> None:
+    alpha, beta = np.array([41.0, 2.0]), np.array([1_161.0, 71.0])
+    exact = exact_prob_best(alpha, beta)[0]
+    n = alpha + beta
+    mean = (alpha / n)[np.newaxis]
+    spread = np.sqrt(mean * (1.0 - mean) / (n + 1.0))
+    by_roots, as_normal = prob_best(*_roots(mean, spread))[0, 0], prob_best(mean, spread)[0, 0]
+    assert by_roots == pytest.approx(exact, abs=0.01)
+    assert abs(by_roots - exact) < abs(as_normal - exact) / 2.0
 
 
 def test_p_best_of_equals_is_shared_and_sums_to_one() -> None:

@@ -1,28 +1,37 @@
 """The day of a useful answer: when P(best) of a segment's leader reaches .9, played forward from what is known.
 
-What is believed about each variant is taken as normal, and so is what a day's trials add. A path draws true rewards
-from today's beliefs, lets trials come day by day under the allocation that Thompson sampling would then use, and looks
-at P(best) each evening. So a leader that is far ahead is sure soon, and variants that are alike never are: a sample
-size for a supposed lift (`insights.learning_time`) cannot know either.
+What is believed about each variant is a mean and a spread, and what a day's trials add is taken as normal. A path draws
+true rewards, lets trials come day by day under the allocation that the policy would then use, and looks at P(best) each
+evening, as the policy believes it. So a leader that is far ahead is sure soon, and variants that are alike never are: a
+sample size for a supposed lift (`insights.learning_time`) cannot know either.
+
+The true rewards of a path are not drawn from what the policy believes. Most policies take each variant on its own, so
+in their beliefs variants differ by what is true and by chance, and draws from these would differ more than the variants
+do: answers would be promised too often. They are drawn from a hierarchical model instead (`truths`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from optimizer.insights.learning_time import PROB_BEST
+from optimizer.policy.exploration import NO_CONTROL, Exploration, shares
+from optimizer.policy.hierarchical_design import TYPICAL
 
 Floats = NDArray[np.float64]
 
-FEWEST_TRIALS = (
-    100  # of a segment: with fewer, beliefs are mostly what was believed before, and a supposed lift is fairer
-)
+# Of a segment: with fewer, beliefs are mostly what was believed before, and a supposed lift is fairer.
+FEWEST_TRIALS = 100
 DAILY = 28  # days, each of which is looked at
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
+# How much variants differ, as a part of their mean: the middles of 24 equally likely parts of a half-Cauchy law.
+_SPREADS: Final = TYPICAL["variant"] * np.tan(np.pi / 2.0 * (np.arange(24) + 0.5) / 24)
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,17 +39,59 @@ class Beliefs:
     """One segment; ``A`` variants that may be chosen.
 
     Attributes:
-        mean, spread: expected reward of each and its standard deviation, ``[A]``.
+        mean, spread: expected reward of each and its standard deviation, ``[A]``, in reward units.
         variance: of one trial's reward, ``[A]``.
-        floor: least share of each.
         p_best: of each, now, ``[A]``.
+        trials: of each so far, ``[A]``.
+        coming: trials made already that will show their outcome on each day, ``[A, H]``; None: all have.
+        bounds: what people ask of the shares.
+        kept: part of what is known that is still known a day later, above 0; 1 where nothing is forgotten.
+        penalised: expected penalties of a trial, which `mean` is less by; 0: no reward is below zero.
+        pooled: whether `mean` and `spread` allow for it already that variants may be alike.
     """
 
     mean: Floats
     spread: Floats
     variance: Floats
-    floor: float
     p_best: Floats
+    trials: Floats
+    coming: Floats | None = None
+    bounds: Exploration = NO_CONTROL
+    kept: float = 1.0
+    penalised: float = 0.0
+    pooled: bool = False
+
+    @property
+    def positive(self) -> bool:
+        """Whether all rewards are taken to be above zero."""
+        return self.penalised == 0.0 and bool((self.mean > 0.0).all())
+
+
+def truths(beliefs: Beliefs, n: int, rng: np.random.Generator) -> Floats:
+    """True rewards as they may be, ``[n, A]``.
+
+    Each mean is the true reward give or take its spread, and true rewards are ``N(mu, tau^2)``, with every ``mu``
+    equally likely and ``tau`` half-Cauchy with a median of `TYPICAL` of the common mean (Gelman 2006, "Prior
+    distributions for variance parameters in hierarchical models", section 3.2). ``tau`` is averaged over and not
+    estimated: few variants leave open whether they are alike. Gelman et al. 2013, BDA3, section 5.4: its weights are
+    equation 5.21, ``mu`` is drawn by 5.20 and the rewards by 5.17.
+    """
+    usual, known = beliefs.mean, np.maximum(beliefs.spread, _LEAST) ** 2
+    if beliefs.pooled:
+        return rng.normal(usual, beliefs.spread, (n, len(usual)))
+    scale = abs(np.average(usual, weights=1.0 / known)) + beliefs.penalised
+    between = (_SPREADS * scale)[:, np.newaxis] ** 2
+    precision = 1.0 / (known + between)
+    total = precision.sum(axis=1)
+    common = precision @ usual / total
+    off = (precision * (usual - common[:, np.newaxis]) ** 2).sum(axis=1)
+    likely = (np.log(precision).sum(axis=1) - np.log(total) - off) / 2.0
+    weights = np.exp(likely - likely.max())
+    case = rng.choice(len(_SPREADS), n, p=weights / weights.sum())
+    middle = rng.normal(common[case], total[case] ** -0.5)[:, np.newaxis]
+    own = between[case] * precision[case]  # how far a variant's own mean counts, and not that of all
+    drawn = middle + own * (usual - middle) + np.sqrt(own * known) * rng.standard_normal(own.shape)
+    return np.maximum(drawn, 0.0) if beliefs.positive else drawn
 
 
 def answered(beliefs: Beliefs, trials: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -48,7 +99,7 @@ def answered(beliefs: Beliefs, trials: Floats, rng: np.random.Generator) -> NDAr
 
     Args:
         beliefs: now.
-        trials: of the segment that show their outcome on each day, ``[N, H]``.
+        trials: of the segment that are still to be made, and show their outcome on each day, ``[N, H]``.
         rng: chance.
     """
     n, n_days = trials.shape
@@ -56,29 +107,44 @@ def answered(beliefs: Beliefs, trials: Floats, rng: np.random.Generator) -> NDAr
     found = np.full(n, n_days)
     if n_arms < 2:
         return found
-    truth = rng.normal(beliefs.mean, beliefs.spread, (n, n_arms))
-    mean = np.tile(beliefs.mean, (n, 1))
-    precision = np.tile(1.0 / np.maximum(beliefs.spread, 1e-12) ** 2, (n, 1))
-    best = np.tile(beliefs.p_best, (n, 1))
-    variance = np.maximum(beliefs.variance, 1e-12)
+    truth = truths(beliefs, n, rng)
+    mean, best, seen = (np.tile(each, (n, 1)) for each in (beliefs.mean, beliefs.p_best, beliefs.trials))
+    precision = np.tile(np.maximum(beliefs.spread, _LEAST) ** -2, (n, 1))
+    variance = np.maximum(beliefs.variance, _LEAST)
+    coming = np.zeros((n_arms, n_days)) if beliefs.coming is None else beliefs.coming
+    # A step holds from one refresh to the next: over a day shares go as far as they want.
+    bounds = replace(beliefs.bounds, largest_change=1.0)
     open_ = np.arange(n)  # paths that are not sure yet
     begins = 0
     for day in _looks(n_days):
-        shares = beliefs.floor + (1.0 - n_arms * beliefs.floor) * best
-        came = trials[open_, begins : day + 1].sum(axis=1)
-        more = np.maximum(came[:, np.newaxis] * shares, 0.0) / variance
-        begins = day + 1
-        noise = rng.standard_normal(more.shape) / np.sqrt(np.maximum(more, 1e-300))
-        mean = np.where(more > 0.0, (precision * mean + more * (truth + noise)) / (precision + more), mean)
-        precision = precision + more
-        best = prob_best(mean, 1.0 / np.sqrt(precision))
+        days = slice(begins, day + 1)
+        made = np.maximum(trials[open_, days].sum(axis=1), 0.0)[:, np.newaxis]
+        made = made * shares(best, None, np.ones(best.shape, bool), seen, None, bounds)
+        more = (made + coming[:, days].sum(axis=1)) / variance
+        left = precision * beliefs.kept ** (day + 1 - begins)
+        precision = left + more
+        mean = (left * mean + more * truth + np.sqrt(more) * rng.standard_normal(more.shape)) / precision
+        seen, begins = seen + made, day + 1
+        best = prob_best(*_roots(mean, precision**-0.5) if beliefs.positive else (mean, precision**-0.5))
         sure = best.max(axis=1) >= PROB_BEST
         found[open_[sure]] = day
-        open_, truth, mean = open_[~sure], truth[~sure], mean[~sure]
-        precision, best = precision[~sure], best[~sure]
+        open_, truth, mean, precision, best, seen = (
+            each[~sure] for each in (open_, truth, mean, precision, best, seen)
+        )
         if not len(open_):
             break
     return found
+
+
+def _roots(mean: Floats, spread: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of the cube root of what is above zero: which is largest stays the same.
+
+    What is believed of a rare reward is skewed like a gamma law, and the cube root of that is nearly normal (Wilson &
+    Hilferty 1931). Taken as normal itself, a variant with few rewards is ruled out too early.
+    """
+    mean = np.maximum(mean, _LEAST)
+    part = np.minimum(spread / mean, 1.0)  # no more than one reward leaves open
+    return np.cbrt(mean) * (1.0 - part**2 / 9.0), np.cbrt(mean) * part / 3.0
 
 
 def _looks(n_days: int) -> list[int]:

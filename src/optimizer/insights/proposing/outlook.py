@@ -6,10 +6,14 @@ import numpy as np
 
 from optimizer.domain.instants import DAY
 from optimizer.insights.audience import HORIZON_DAYS, Advice, Audience, Horizon, Outlook, horizon_of, outlooks
+from optimizer.insights.forecasting.answers import Beliefs, answered
+from optimizer.insights.proposing.certainty import HOPELESS
 from optimizer.insights.proposing.looked import Looked
 
 ENOUGH_TRIALS = 100  # a segment with fewer is taken to succeed as often as its campaign
 LIKELY_BEST = 0.9  # P(best) from which on a segment has its answer
+SURE_BEST = 1.0 - HOPELESS  # and from which on that is good enough for another segment too
+PATHS = 200  # that an answer is played forward on: odds are exact within .07
 
 
 def remaining(looked: Looked) -> Horizon:
@@ -38,10 +42,57 @@ def learns(looked: Looked, segment: int, share: float) -> bool:
     return outlooks([audience], remaining(looked))[0].advice is Advice.ENOUGH
 
 
-def has_answer(looked: Looked, segment: int) -> bool:
-    """Whether one variant of a segment is likely the best."""
+def leader_of(looked: Looked, segment: int) -> int | None:
+    """The variant of a segment that is likeliest the best; None where none may be chosen, or nothing is believed."""
     row = looked.row(segment)
-    return row is not None and float(row.p_best.max(initial=0.0)) >= LIKELY_BEST
+    return int(row.p_best.argmax()) if row is not None and row.p_best.any() else None
+
+
+def answer_of(looked: Looked, segment: int, p_best: float = LIKELY_BEST) -> int | None:
+    """The variant of a segment that is the best with at least this probability; None where none is."""
+    row, leader = looked.row(segment), leader_of(looked, segment)
+    return leader if row is not None and leader is not None and row.p_best[leader] >= p_best else None
+
+
+def odds_of(looked: Looked, segment: int, going: tuple[int, ...] = ()) -> float | None:
+    """Probability that a segment has its answer in the days that remain, from what is believed now.
+
+    Variants that are alike never have one however many recipients there are, and one far ahead has it soon however few:
+    a sample size for a supposed lift knows neither. See `insights.forecasting.answers`.
+
+    Args:
+        looked: everything.
+        segment: which; its traffic is taken to stay what it was in the last week.
+        going: variants that would not be sent any more.
+
+    Returns:
+        None where fewer than `ENOUGH_TRIALS` of its own leave beliefs to what was believed before.
+    """
+    row, here = looked.row(segment), looked.learning
+    trials, rewards, squares = (float(sums[segment].sum()) for sums in (here.trials, here.rewards, here.squares))
+    if row is None or looked.table is None or trials < ENOUGH_TRIALS:
+        return None
+    may = looked.may[segment].copy()
+    may[list(going)] = False
+    posterior, p_best, policy = looked.table.posterior, row.p_best[may], looked.tactic.policy
+    if not p_best.any():  # what is left costs more than it is believed to be worth
+        return None
+    low, high = posterior.interval()
+    beliefs = Beliefs(
+        mean=posterior.mean[segment][may],
+        spread=(high - low)[segment][may] / 3.92,
+        variance=np.full(may.sum(), max(squares / trials - (rewards / trials) ** 2, 1e-9)),
+        p_best=p_best / p_best.sum(),
+        trials=here.trials[segment].sum(axis=-1)[may],
+        bounds=looked.table.bounds,
+        kept=1.0 if policy.half_life is None else 0.5 ** (DAY / policy.half_life),
+        pooled=policy.model in {"hierarchical", "contextual"},
+    )
+    n_days = max(round(remaining(looked).learning_days), 0)
+    coming = np.full((PATHS, n_days), float(looked.per_day()[segment]))
+    same = np.random.Generator(np.random.PCG64(0))  # for the same evidence
+    days = answered(beliefs, coming, same)
+    return float((days < n_days).mean())
 
 
 def rate_of(looked: Looked, segment: int) -> float | None:

@@ -53,26 +53,29 @@ def taken_out(looked: Looked, segment_id: str, parts: Sequence[tuple[str, Mappin
     return tuple(edits)
 
 
-def put_together(looked: Looked, one: str, other: str) -> tuple[Edit, ...] | None:
-    """The edits that make one segment of two; None where rules cannot say it."""
-    if not may_change(looked, one, other):
+def put_together(looked: Looked, *, stays: str, leaves: str) -> tuple[Edit, ...] | None:
+    """The edits that make one segment a part of another one, which keeps its name and with it what it has learned.
+
+    Returns:
+        None where rules cannot say it, or somebody would come into a third segment.
+    """
+    if leaves == EVERYONE_ELSE or not may_change(looked, stays, leaves):
         return None
     order = [segment.id for segment in looked.campaign.segments or ()]
-    if EVERYONE_ELSE in (one, other):
-        leaving = one if other == EVERYONE_ELSE else other
-        later = order[order.index(leaving) + 1 :]
-        falls_through = all(_apart(looked, leaving, name) for name in later)
-        return _without(looked, leaving) if falls_through else None
-    first, second = sorted((one, other), key=order.index)
-    between = order[order.index(first) + 1 : order.index(second)]
-    if not all(_apart(looked, first, name) for name in between):
+    left = order.index(leaves)
+    if stays == EVERYONE_ELSE:
+        falls_through = all(_apart(looked, leaves, name) for name in order[left + 1 :])
+        return _without(looked, leaves) if falls_through else None
+    at = order.index(stays)
+    # Whoever is between the two is asked after what goes up, and before what goes down.
+    if not all(_apart(looked, leaves, name) for name in order[min(at, left) + 1 : max(at, left)]):
         return None
-    union = _union(looked, first, second)
+    union = _union(looked, stays, leaves)
     if union is None:
         return None
     name, condition = union
     cid = looked.tactic.campaign_id
-    return (Edit(cid, ("segments", second, "when", name), "set", condition), *_without(looked, first))
+    return (Edit(cid, ("segments", stays, "when", name), "set", condition), *_without(looked, leaves))
 
 
 def _without(looked: Looked, segment_id: str) -> tuple[Edit, ...]:

@@ -27,8 +27,12 @@ def per_trial(found: StratifiedDifference, unit: str) -> str:
 
 
 def percent(share: float) -> str:
-    """A share of traffic or a probability: ``2.4 %``, ``under 0.1 %``."""
-    return "under 0.1 %" if 0.0 < share < 0.001 else f"{100 * share:.2g} %"
+    """A share of traffic or a probability: ``2.4 %``, ``under 0.1 %``, ``over 99 %``."""
+    if 0.0 < share < 0.001:
+        return "under 0.1 %"
+    if share >= 0.995:  # what two digits would say is 1e+02
+        return "over 99 %" if share < 1.0 else "100 %"
+    return f"{100 * share:.2g} %"
 
 
 def count(n: float, what: str) -> str:

@@ -27,8 +27,8 @@ def test_no_more_than_people_read_the_surest_first() -> None:
 
 
 def test_no_segment_is_split_and_merged_at_once() -> None:
-    alone = {one.kind for one in proposals(look(0.10, **ALIKE))}
-    both = {one.kind for one in proposals(look(0.10, **ALIKE, parts={"low": found()}))}
+    alone = {one.kind for one in proposals(look(**ALIKE))}
+    both = {one.kind for one in proposals(look(**ALIKE, parts={"low": found()}))}
     assert ProposalKind.MERGE_SEGMENTS in alone
     assert both & {ProposalKind.MERGE_SEGMENTS, ProposalKind.SPLIT_SEGMENT} == {ProposalKind.SPLIT_SEGMENT}
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 from typing import Any
 
 import numpy as np
+import pytest
 from tests.unit.insights.proposing.made_up import FILES, carried_out, changed, look
 
 from optimizer.domain.proposals import Confidence, Edit, Proposal, ProposalKind
@@ -82,21 +83,50 @@ def test_a_cap_of_one_is_not_lowered() -> None:
     assert not tired([0.10, 0.09, 0.05, 0.04, 0.02, 0.01], files=files)
 
 
+HARDLY: dict[str, Any] = {"rates": [[0.09, 0.10, 0.04]] * 2, "n": 10, "days": 20}
+
+
 def test_too_few_recipients_for_so_many_variants_and_the_worst_may_go() -> None:
-    (one,) = wider_audiences(look([[0.08, 0.10, 0.05]] * 2, n=3))
+    (one,) = wider_audiences(look(**HARDLY))
     assert (one.kind, one.confidence, one.subject) == (ProposalKind.FIX_AUDIENCE, Confidence.LOW, "third")
     assert "id: third, subject: Three, retired: true" in carried_out(FILES, one)["campaigns/mail.yaml"]
+    assert re.match(
+        r"low has its answer within 28 days with a probability of [\d.]+ %, and of [\d.]+ %", one.evidence[0]
+    )
 
 
-def test_a_small_segment_is_put_together_with_a_larger_one() -> None:
-    (one,) = wider_audiences(look(0.10, n=[[2, 2, 2], [900, 900, 900]]))
+def test_the_best_is_likely_among_those_that_stay() -> None:
+    assert not list(wider_audiences(look(**{**HARDLY, "rates": [[0.09, 0.10, 0.08]] * 2})))
+
+
+# Everyone else knows that the first is best; in low it is ahead, of few recipients.
+SMALL: dict[str, Any] = {"rates": [[0.11, 0.10, 0.09], [0.13, 0.10, 0.08]], "n": [[10], [900]], "days": 20}
+
+
+def test_a_small_segment_is_put_together_with_one_that_has_its_answer_and_the_odds_are_said() -> None:
+    (one,) = wider_audiences(look(**SMALL))
     assert one.subject == "everyone-else low"
     assert "segments" not in carried_out(FILES, one)["campaigns/mail.yaml"]
+    odds = re.match(r"Alone, low has its answer within 28 days with a probability of ([\d.]+) %", one.evidence[0])
+    assert odds is not None
+    assert float(odds[1]) < 50.0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rates": [[0.10, 0.11, 0.09], [0.13, 0.10, 0.08]]},  # another variant is ahead there
+        {"rates": [[0.11, 0.10, 0.09], [0.102, 0.10, 0.08]]},  # the answer is not sure
+        {"rates": 0.10},  # neither has an answer: the evidence of one would be lost, and nothing won
+        {"rates": [[0.13, 0.09, 0.09], [0.13, 0.10, 0.08]], "n": [[60], [900]]},  # it has one soon by itself
+        {"n": [[1], [900]]},  # nobody knows yet what is ahead there
+    ],
+)
+def test_a_segment_stays_that_learns_or_may_differ_or_is_not_known(change: dict[str, Any]) -> None:
+    assert not list(wider_audiences(look(**{**SMALL, **change})))
 
 
 def test_an_audience_that_learns_in_time_or_has_its_answer_stays() -> None:
     assert not list(wider_audiences(look(0.10, n=900)))
     assert not list(wider_audiences(look([[0.30, 0.05, 0.05]] * 2, n=20)))
-    young = look([[0.08, 0.10, 0.05]] * 2, n=3, days=5)
-    assert not list(wider_audiences(young))
-    assert replace(young, days=young.days[:3]).now == young.now
+    assert not list(wider_audiences(look(**{**HARDLY, "days": 6})))

@@ -64,26 +64,52 @@ def test_segments_that_targetings_name_stay() -> None:
     only = "targetings:\n  - {id: morning}\n  - {id: evening, only_segments: [low]}\ncontrol: nothing"
     files = changed(FILES, "campaigns/mail.yaml", ("control: nothing", only))
     assert not list(splits(look(0.10, n=300, files=files, parts={"low": found()})))
-    assert put_together(look(0.10, files=files), "low", "everyone-else") is None
+    assert put_together(look(0.10, files=files), stays="everyone-else", leaves="low") is None
 
 
-ALIKE: dict[str, Any] = {"n": 40_000, "days": 40}
+# Everyone else knows that the first is best; the first is best in low too, and that is not known yet.
+ALIKE: dict[str, Any] = {"rates": [[0.101, 0.10, 0.08], [0.12, 0.10, 0.08]], "n": [[800], [4_000]], "days": 20}
 
 
-def test_segments_that_are_alike_are_merged_and_never_for_sure() -> None:
-    (one,) = merges(look(0.10, **ALIKE))
+def test_a_segment_without_an_answer_is_merged_into_one_whose_answer_does_there_too_and_never_for_sure() -> None:
+    (one,) = merges(look(**ALIKE))
     assert (one.kind, one.subject, one.confidence) == (
         ProposalKind.MERGE_SEGMENTS,
         "everyone-else low",
-        Confidence.MEDIUM,
+        Confidence.LOW,
     )
     assert one.expected is None
+    assert one.headline == "Make low a part of everyone-else: the answer of everyone-else does for it too."
     assert LOW not in carried_out(FILES, one)["campaigns/mail.yaml"]
+    assert one.evidence[:2] == (
+        "In everyone-else, first is the best with a probability of at least 95 %; low has no answer yet.",
+        "In low, first is behind another variant by 0.559 points at most (95 % intervals, for one look); "
+        "what matters to the campaign is 1.87 points.",
+    )
 
 
-def test_segments_that_differ_or_are_not_known_to_be_alike_stay() -> None:
-    assert not list(merges(look([[0.10, 0.10, 0.10], [0.11, 0.09, 0.10]], **ALIKE)))
-    assert not list(merges(look(0.10, n=40, days=20)))
+def test_with_little_evidence_it_is_not_proposed() -> None:
+    made = {n: len(list(merges(look(**{**ALIKE, "n": [[n], [4_000]]})))) for n in (800, 150, 60)}
+    assert made == {800: 1, 150: 1, 60: 0}
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        [[0.10, 0.101, 0.08], [0.12, 0.10, 0.08]],  # another variant is ahead, if by less than what matters
+        [[0.101, 0.10, 0.08], [0.102, 0.10, 0.08]],  # the answer is not sure
+        [[0.10, 0.10, 0.10], [0.10, 0.10, 0.10]],  # no answer to take over: both would only lose evidence
+        [[0.14, 0.10, 0.08], [0.14, 0.10, 0.08]],  # both have their answer: nothing is gained
+    ],
+)
+def test_segments_that_may_differ_or_have_nothing_to_give_or_to_gain_stay(rates: list[list[float]]) -> None:
+    assert not list(merges(look(**{**ALIKE, "rates": rates})))
+
+
+def test_what_the_campaign_says_matters_is_the_margin() -> None:
+    expects = "expects: {decisions_per_day: 5000, success_rate: 0.1, lift: 0.02}"
+    files = changed(FILES, "campaigns/mail.yaml", ("channel: email", f"channel: email\n{expects}"))
+    assert not list(merges(look(**ALIKE, files=files)))
 
 
 def two_segments(first: str, second: str) -> dict[str, str]:
@@ -102,12 +128,13 @@ def two_segments(first: str, second: str) -> dict[str, str]:
 def test_two_rules_become_one(first: str, second: str, condition: dict[str, object]) -> None:
     files = two_segments(first, second)
     looked = look(0.10, files=files)
-    edits = put_together(looked, "high", "low")
-    assert edits is not None
-    proposal = replace(next(iter(merges(look(0.10, **ALIKE)))), edits=edits)
-    (left,) = read_workspace(carried_out(files, proposal)).campaigns["mail"].segments or ()
     name = "days" if "days" in first else "band"
-    assert (left.id, left.when[name].stated()) == ("high", condition)
+    for stays, leaves in (("high", "low"), ("low", "high")):
+        edits = put_together(looked, stays=stays, leaves=leaves)
+        assert edits is not None
+        proposal = replace(next(iter(merges(look(**ALIKE)))), edits=edits)
+        (left,) = read_workspace(carried_out(files, proposal)).campaigns["mail"].segments or ()
+        assert (left.id, left.when[name].stated()) == (stays, condition)
 
 
 @pytest.mark.parametrize(
@@ -120,15 +147,21 @@ def test_two_rules_become_one(first: str, second: str, condition: dict[str, obje
     ],
 )
 def test_rules_that_have_no_union_stay_two(first: str, second: str) -> None:
-    assert put_together(look(0.10, files=two_segments(first, second)), "low", "high") is None
+    assert put_together(look(0.10, files=two_segments(first, second)), stays="high", leaves="low") is None
 
 
 def test_recipients_of_a_segment_that_goes_must_not_fall_into_another() -> None:
-    overlapping = look(0.10, files=two_segments("{band: a}", "{days: {below: 30}}"))
-    assert put_together(overlapping, "low", "everyone-else") is None
-    assert put_together(overlapping, "high", "everyone-else") is not None
-    apart = look(0.10, files=two_segments("{band: a}", "{band: b, days: {below: 30}}"))
-    assert put_together(apart, "low", "everyone-else") is not None
+    def into_everyone_else(files: dict[str, str], leaves: str) -> bool:
+        return put_together(look(0.10, files=files), stays="everyone-else", leaves=leaves) is not None
+
+    overlapping = two_segments("{band: a}", "{days: {below: 30}}")
+    assert not into_everyone_else(overlapping, "low")
+    assert into_everyone_else(overlapping, "high")
+    assert into_everyone_else(two_segments("{band: a}", "{band: b, days: {below: 30}}"), "low")
+
+
+def test_everyone_else_is_a_part_of_nothing() -> None:
+    assert put_together(look(0.10), stays="low", leaves="everyone-else") is None
 
 
 def test_the_documents_are_those_of_the_test() -> None:
