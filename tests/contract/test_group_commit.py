@@ -406,8 +406,9 @@ def test_the_loop_serves_others_while_a_transaction_waits_for_the_database(
 
 
 @pytest.fixture
-def side_by_side(new_database: Callable[[str], str]) -> Iterator[tuple[Log, Looped]]:
-    """On PostgreSQL, with as many transactions under way as there are in production."""
+def side_by_side(new_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Log, Looped]]:
+    """On PostgreSQL, with as many transactions under way as in production; large work has two texts or more."""
+    monkeypatch.setattr(group_commit, "MOST_ON_THE_LOOP", 1)
     store = Store(new_database("postgresql"))
     store.migrate()
     log = Log(store)
@@ -420,53 +421,60 @@ def side_by_side(new_database: Callable[[str], str]) -> Iterator[tuple[Log, Loop
         store.close()
 
 
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until something is so."""
+    for _ in range(WAIT * 1_000):
+        if condition():
+            return
+        sleep(0.001)
+    raise AssertionError("it never came")
+
+
 @pytest.mark.postgres
-def test_on_postgresql_a_transaction_begins_while_another_is_under_way(side_by_side: tuple[Log, Looped]) -> None:
+def test_on_postgresql_nothing_small_waits_for_a_large_transaction(side_by_side: tuple[Log, Looped]) -> None:
     log, writer = side_by_side
     others_are_done = Event()
-    log.meanwhile = lambda texts: "long" in texts and others_are_done.wait(WAIT)
-    long = writer.submit(log.write, ["long"])
-    while not log.calls:
-        sleep(0.001)
+    log.meanwhile = lambda texts: "large" in texts and others_are_done.wait(WAIT)
+    large = writer.submit(log.write, ["large", "too"])
+    until(lambda: bool(log.calls))
     assert writer.submit(log.write, ["a"]).result(WAIT) == ["A"]
     assert writer.submit(log.write, ["b"]).result(WAIT) == ["B"]
-    assert not long.done()
     with pytest.raises(RuntimeError, match="poisoned"):
         writer.submit(log.fail_on_poison, ["poison"]).result(WAIT)
+    assert not large.done()
     others_are_done.set()
-    assert long.result(WAIT) == ["LONG"]
-    assert log.written() == ["a", "b", "long"]
+    assert large.result(WAIT) == ["LARGE", "TOO"]
+    assert log.written() == ["a", "b", "large", "too"]
 
 
 @pytest.mark.postgres
-def test_no_more_are_under_way_than_there_is_room_for_and_closing_waits_for_all(
+def test_of_two_transactions_under_way_one_is_large_and_closing_waits_for_all(
     side_by_side: tuple[Log, Looped],
 ) -> None:
     log, writer = side_by_side
     held = Event()
     log.meanwhile = lambda _texts: held.wait(WAIT)
-    futures = []
-    for n in range(group_commit.AT_ONCE + 1):
-        futures.append(writer.submit(log.write, [f"x{n}"]))
-        while len(log.calls) <= min(n, group_commit.AT_ONCE - 1):
-            sleep(0.001)
-    futures.append(writer.submit(log.write, ["y"]))
+    futures = [writer.submit(log.write, ["a"])]
+    until(lambda: len(log.calls) == 1)
+    futures.append(writer.submit(log.write, ["b"]))  # small, as is what is under way: it waits
+    sleep(0.1)
+    assert log.calls == [["a"]]
+    futures.append(writer.submit(log.write, ["c", "c2"]))
+    until(lambda: len(log.calls) == 2)
+    futures += [writer.submit(log.write, ["d", "d2"]), writer.submit(log.write, ["e"])]
     closing = Thread(target=writer.close, daemon=True)
     closing.start()
     closing.join(0.2)
     assert closing.is_alive()
-    assert log.calls == [["x0"], ["x1"]]
+    assert log.calls == [["a"], ["b", "c", "c2"]]
     held.set()
     closing.join(WAIT)
-    assert [future.result(0) for future in futures] == [["X0"], ["X1"], ["X2"], ["Y"]]
-    assert log.written() == ["x0", "x1", "x2", "y"]
+    assert [future.result(0) for future in futures] == [["A"], ["B"], ["C", "C2"], ["D", "D2"], ["E"]]
+    assert log.written() == ["a", "b", "c", "c2", "d", "d2", "e"]
 
 
 @pytest.mark.postgres
-def test_large_work_of_many_is_done_once_whichever_transaction_takes_it(
-    side_by_side: tuple[Log, Looped], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(group_commit, "MOST_ON_THE_LOOP", 1)
+def test_large_work_of_many_is_done_once_whichever_transaction_takes_it(side_by_side: tuple[Log, Looped]) -> None:
     log, writer = side_by_side
     futures = [writer.submit(log.write, [f"x{n}", f"y{n}"]) for n in range(200)]
     assert [future.result(WAIT) for future in futures] == [[f"X{n}", f"Y{n}"] for n in range(200)]

@@ -9,8 +9,9 @@ transaction run on the loop, and a thread is given no more than what may wait: t
 PostgreSQL answers every statement over a socket, and a large transaction takes long: those run in a thread from
 beginning to end. Either way the loop hears once of the whole batch.
 
-SQLite has one writer at a time. On PostgreSQL two transactions are under way, so that we work on one of them while the
-server works on the other; to the ledger they are what two workers are.
+SQLite has one writer at a time. On PostgreSQL two transactions may be under way, so that we work on one of them while
+the server works on the other; to the ledger they are what two workers are. One of them is large: what is small costs
+the server less the more of it shares a transaction.
 
 Large work, a part of a blast, gives way to small: a transaction begins with all that is small and one that is large,
 and goes on with large ones only while nothing small waits. Many of them in one transaction are worth it: a page of an
@@ -117,10 +118,10 @@ class GroupCommit:
         self._waiting = 0
         self._closed = False
         self._writing: asyncio.Task[None] | None = None
-        at_once = 1 if store.is_sqlite else AT_ONCE
-        self._free = asyncio.Semaphore(at_once)
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._threads = ThreadPoolExecutor(at_once, "ledger-writer")
+        self._at_once = 1 if store.is_sqlite else AT_ONCE
+        self._under_way: dict[asyncio.Task[None], bool] = {}  # and whether it is large
+        self._news = asyncio.Event()  # that a transaction has ended, or that something large waits
+        self._threads = ThreadPoolExecutor(self._at_once, "ledger-writer")
 
     def submit(self, handler: Handler, items: Sequence[Any]) -> asyncio.Future[list[Any]]:
         """Have `handler` work on `items`; the future holds its results once they are durable.
@@ -136,7 +137,11 @@ class GroupCommit:
             raise Overloaded(f"{self._waiting} requests are waiting already")
         loop = asyncio.get_running_loop()
         work = _Work(handler, items, loop.create_future())
-        (self._large if len(items) > MOST_ON_THE_LOOP else self._queue).append(work)
+        if _is_large(work):
+            self._large.append(work)
+            self._news.set()
+        else:
+            self._queue.append(work)
         self._waiting += len(items)
         if self._writing is None:
             self._writing = loop.create_task(self._write())
@@ -158,19 +163,25 @@ class GroupCommit:
     async def _write(self) -> None:
         """Begin one transaction after the other, until nothing waits any more."""
         while self._queue or self._large:
-            await self._free.acquire()
+            while not self._may_begin():
+                self._news.clear()
+                await self._news.wait()
             await self._others_join()
-            if batch := self._next():
-                under_way = asyncio.create_task(self._commit(batch))
-                self._under_way.add(under_way)
-                under_way.add_done_callback(self._ended)
-            else:  # nobody waits for it any more, or a transaction under way has taken it
-                self._free.release()
+            if batch := self._next():  # else nobody waits for it any more, or one under way has taken it
+                transaction = asyncio.create_task(self._commit(batch))
+                self._under_way[transaction] = any(map(_is_large, batch))
+                transaction.add_done_callback(self._ended)
         self._writing = None
 
+    def _may_begin(self) -> bool:
+        """Whether a transaction may begin now; of two under way one is large."""
+        if not self._under_way:
+            return True
+        return len(self._under_way) < self._at_once and (bool(self._large) or any(self._under_way.values()))
+
     def _ended(self, transaction: asyncio.Task[None]) -> None:
-        self._under_way.remove(transaction)
-        self._free.release()
+        del self._under_way[transaction]
+        self._news.set()
 
     async def _others_join(self) -> None:
         """Let those in who are at the door; nobody waits for anybody who has not come yet.
@@ -311,6 +322,10 @@ class GroupCommit:
             if len(answers) != len(items):
                 raise RuntimeError(f"{handler!r} gave {len(answers)} answers to {len(items)} items")
         return results
+
+
+def _is_large(work: _Work) -> bool:
+    return len(work.items) > MOST_ON_THE_LOOP
 
 
 def _first(waiting: deque[_Work]) -> _Work | None:
