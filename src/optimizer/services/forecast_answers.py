@@ -151,8 +151,6 @@ def _from_outlook(outlook: SegmentOutlook, seen: float) -> str:
 def _beliefs(
     tactic: Tactic, table: AllocationTable, evidence: Evidence, segment: int, may: NDArray[np.bool_], coming: Floats
 ) -> Beliefs:
-    posterior, policy = table.posterior, tactic.policy
-    low, high = posterior.interval()
     trials, rewards, squares = (
         each[segment].sum(axis=-1) for each in (evidence.trials, evidence.rewards, evidence.squares)
     )
@@ -162,17 +160,15 @@ def _beliefs(
     own -= np.divide(rewards, trials, out=np.zeros_like(rewards), where=trials > 0.0) ** 2
     variance = np.where((trials >= FEWEST_TRIALS) & (own > 0.0), own, overall)
     penalties = np.asarray(tactic.reward_rule.penalty_units) @ evidence.penalty_counts[:, segment].sum(axis=(1, 2))
-    return Beliefs(
-        mean=posterior.mean[segment][may],
-        spread=(high - low)[segment][may] / 3.92,
-        variance=variance[may],
-        p_best=posterior.prob_best(segment, may)[may],
-        trials=trials[may],
-        coming=coming[may],
-        bounds=table.bounds,
-        kept=1.0 if policy.half_life is None else 0.5 ** (DAY / policy.half_life),
+    return Beliefs.of(
+        table,
+        tactic.policy,
+        segment,
+        may,
+        variance=variance,
+        trials=trials,
+        coming=coming,
         penalised=float(penalties) / total,
-        pooled=policy.model in ("hierarchical", "contextual"),
     )
 
 

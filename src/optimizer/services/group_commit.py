@@ -26,6 +26,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from threading import Lock
 from time import monotonic
 from typing import Any, Protocol, TypeVar
 
@@ -115,6 +116,7 @@ class GroupCommit:
         self._slow = frozenset(slow)
         self._queue: deque[_Work] = deque()
         self._large: deque[_Work] = deque()
+        self._taking = Lock()  # something large: the loop takes it, or the thread of a transaction
         self._waiting = 0
         self._closed = False
         self._writing: asyncio.Task[None] | None = None
@@ -197,18 +199,22 @@ class GroupCommit:
         """Everything small that waits, up to a bound, and something large, without what nobody waits for any more."""
         batch: list[_Work] = []
         n_items = 0
-        while n_items < MOST_ITEMS:
-            is_large = not self._queue
-            work = _first(self._large if is_large else self._queue)
-            if work is None:
-                break
+        while self._queue and n_items < MOST_ITEMS:
+            work = self._queue.popleft()
             if work.answer.cancelled():
                 self._waiting -= len(work.items)
             else:
                 batch.append(work)
                 n_items += len(work.items)
-                if is_large:
-                    break
+        while n_items < MOST_ITEMS:
+            with self._taking:
+                large = self._large.popleft() if self._large else None
+            if large is None:
+                break
+            if large.answer.cancelled():
+                self._waiting -= len(large.items)
+            else:
+                return [*batch, large]
         return batch
 
     def _another(self, batch: Sequence[_Work]) -> _Work | None:
@@ -216,14 +222,15 @@ class GroupCommit:
 
         It is of the kind that is there already, so that no transaction takes locks in an order of its own.
         """
-        work = None if self._queue else _first(self._large)
-        if work is None:
-            return None
-        is_alike = all(each.handler == work.handler for each in batch)
-        if not is_alike or sum(len(each.items) for each in (*batch, work)) > MOST_ITEMS:
-            self._large.appendleft(work)
-            return None
-        return work
+        with self._taking:
+            if self._queue or not self._large:
+                return None
+            work = self._large[0]
+            if any(each.handler != work.handler for each in batch):
+                return None
+            if sum(len(each.items) for each in (*batch, work)) > MOST_ITEMS:
+                return None
+            return self._large.popleft()
 
     async def _commit(self, batch: list[_Work], *, may_grow: bool = True) -> None:
         """Answer all of a batch. Whoever leaves from here on leaves without an answer, but it is done all the same."""
@@ -326,14 +333,6 @@ class GroupCommit:
 
 def _is_large(work: _Work) -> bool:
     return len(work.items) > MOST_ON_THE_LOOP
-
-
-def _first(waiting: deque[_Work]) -> _Work | None:
-    """The work that has waited longest, taken out; another thread may be taking, too."""
-    try:
-        return waiting.popleft()
-    except IndexError:
-        return None
 
 
 def result_of(answers: Sequence[Any]) -> Any:

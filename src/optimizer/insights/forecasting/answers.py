@@ -19,9 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from optimizer.domain.instants import DAY
+from optimizer.engine.allocations import AllocationTable
 from optimizer.insights.learning_time import PROB_BEST
 from optimizer.policy.exploration import NO_CONTROL, Exploration, shares
 from optimizer.policy.hierarchical_design import TYPICAL
+from optimizer.strategy.policy_settings import ResolvedPolicy
 
 Floats = NDArray[np.float64]
 
@@ -60,6 +63,46 @@ class Beliefs:
     kept: float = 1.0
     penalised: float = 0.0
     pooled: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        table: AllocationTable,
+        policy: ResolvedPolicy,
+        segment: int,
+        may: NDArray[np.bool_],
+        *,
+        variance: Floats,
+        trials: Floats,
+        coming: Floats | None = None,
+        penalised: float = 0.0,
+    ) -> Beliefs:
+        """What a table believes of one segment.
+
+        Args:
+            table: with the posterior and the bounds.
+            policy: what made it.
+            segment: index of the segment.
+            may: the variants that may be chosen, among all of the campaign's, ``[B]``; at least one.
+            variance: see above; of all variants, ``[B]``.
+            trials: the same.
+            coming: the same, ``[B, H]``.
+            penalised: see above.
+        """
+        posterior = table.posterior
+        low, high = posterior.interval()
+        return cls(
+            mean=posterior.mean[segment][may],
+            spread=(high - low)[segment][may] / 3.92,
+            variance=variance[may],
+            p_best=posterior.prob_best(segment, may)[may],
+            trials=trials[may],
+            coming=None if coming is None else coming[may],
+            bounds=table.bounds,
+            kept=1.0 if policy.half_life is None else 0.5 ** (DAY / policy.half_life),
+            penalised=penalised,
+            pooled=policy.model in {"hierarchical", "contextual"},
+        )
 
     @property
     def positive(self) -> bool:

@@ -66,27 +66,21 @@ def odds_of(looked: Looked, segment: int, going: tuple[int, ...] = ()) -> float 
         going: variants that would not be sent any more.
 
     Returns:
-        None where fewer than `ENOUGH_TRIALS` of its own leave beliefs to what was believed before.
+        None where nothing may be sent, or fewer than `ENOUGH_TRIALS` leave beliefs to what was believed before.
     """
-    row, here = looked.row(segment), looked.learning
+    here = looked.learning
     trials, rewards, squares = (float(sums[segment].sum()) for sums in (here.trials, here.rewards, here.squares))
-    if row is None or looked.table is None or trials < ENOUGH_TRIALS:
-        return None
     may = looked.may[segment].copy()
     may[list(going)] = False
-    posterior, p_best, policy = looked.table.posterior, row.p_best[may], looked.tactic.policy
-    if not p_best.any():  # what is left costs more than it is believed to be worth
+    if looked.table is None or not may.any() or trials < ENOUGH_TRIALS:
         return None
-    low, high = posterior.interval()
-    beliefs = Beliefs(
-        mean=posterior.mean[segment][may],
-        spread=(high - low)[segment][may] / 3.92,
-        variance=np.full(may.sum(), max(squares / trials - (rewards / trials) ** 2, 1e-9)),
-        p_best=p_best / p_best.sum(),
-        trials=here.trials[segment].sum(axis=-1)[may],
-        bounds=looked.table.bounds,
-        kept=1.0 if policy.half_life is None else 0.5 ** (DAY / policy.half_life),
-        pooled=policy.model in {"hierarchical", "contextual"},
+    beliefs = Beliefs.of(
+        looked.table,
+        looked.tactic.policy,
+        segment,
+        may,
+        variance=np.full(len(may), max(squares / trials - (rewards / trials) ** 2, 1e-9)),
+        trials=here.trials[segment].sum(axis=-1),
     )
     n_days = max(round(remaining(looked).learning_days), 0)
     coming = np.full((PATHS, n_days), float(looked.per_day()[segment]))
