@@ -316,6 +316,18 @@ def test_a_transaction_of_large_work_is_bounded(
     assert totals == [1, 5, 9, 11]
 
 
+def test_a_transaction_of_large_work_grows_for_a_bounded_time(
+    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], totals: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "MOST_SECONDS", 0.0)
+    held()
+    futures = [writer.submit(log.write, [f"x{n}", f"y{n}"]) for n in range(3)]
+    log.gate.set()
+    for future in futures:
+        future.result(WAIT)
+    assert totals == [1, 3, 5, 7]
+
+
 def test_large_work_that_fails_does_not_fail_what_shared_its_transaction(
     log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], totals: list[int]
 ) -> None:

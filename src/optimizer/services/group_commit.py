@@ -34,6 +34,7 @@ from optimizer.errors import Draining, OptimizerError, Overloaded, Unavailable
 from optimizer.storage.store import Ledger, Store, is_transient
 
 MOST_ITEMS = 10_000  # in one transaction: it takes a second, and is begun anew should it lose a race
+MOST_SECONDS = 1.0  # that a transaction goes on growing, however slow the database: others may wait for what it locks
 MOST_ON_THE_LOOP = 128  # items whose statements may run on the loop: some milliseconds, in which nobody else is served
 MOST_WAITING = 50_000
 AT_ONCE = 2  # transactions on PostgreSQL: each waits for the server for more than half of its time
@@ -301,7 +302,7 @@ class GroupCommit:
             began = monotonic()
             with self._store.writing(alone=alone) as ledger:
                 results = self._worked(ledger, batch)
-                while may_grow and (work := self._another(batch)) is not None:
+                while may_grow and monotonic() - began < MOST_SECONDS and (work := self._another(batch)) is not None:
                     batch.append(work)
                     more = self._worked(ledger, [work])[work.handler]
                     results[work.handler] = [*results[work.handler], *more]
