@@ -6,13 +6,13 @@ import numpy as np
 
 from optimizer.domain.instants import DAY
 from optimizer.insights.audience import HORIZON_DAYS, Advice, Audience, Horizon, Outlook, horizon_of, outlooks
-from optimizer.insights.forecasting.answers import Beliefs, answered
+from optimizer.insights.forecasting.answers import FEWEST_TRIALS, Beliefs, answered
+from optimizer.insights.learning_time import PROB_BEST
 from optimizer.insights.proposing.certainty import HOPELESS
 from optimizer.insights.proposing.looked import Looked
 
 ENOUGH_TRIALS = 100  # a segment with fewer is taken to succeed as often as its campaign
-LIKELY_BEST = 0.9  # P(best) from which on a segment has its answer
-SURE_BEST = 1.0 - HOPELESS  # and from which on that is good enough for another segment too
+SURE_BEST = 1.0 - HOPELESS  # P(best) from which on an answer is good enough for another segment too
 PATHS = 200  # that an answer is played forward on: odds are exact within .07
 
 
@@ -48,7 +48,7 @@ def leader_of(looked: Looked, segment: int) -> int | None:
     return int(row.p_best.argmax()) if row is not None and row.p_best.any() else None
 
 
-def answer_of(looked: Looked, segment: int, p_best: float = LIKELY_BEST) -> int | None:
+def answer_of(looked: Looked, segment: int, p_best: float = PROB_BEST) -> int | None:
     """The variant of a segment that is the best with at least this probability; None where none is."""
     row, leader = looked.row(segment), leader_of(looked, segment)
     return leader if row is not None and leader is not None and row.p_best[leader] >= p_best else None
@@ -66,13 +66,13 @@ def odds_of(looked: Looked, segment: int, going: tuple[int, ...] = ()) -> float 
         going: variants that would not be sent any more.
 
     Returns:
-        None where nothing may be sent, or fewer than `ENOUGH_TRIALS` leave beliefs to what was believed before.
+        None where nothing may be sent, or fewer than `FEWEST_TRIALS` leave beliefs to what was believed before.
     """
     here = looked.learning
     trials, rewards, squares = (float(sums[segment].sum()) for sums in (here.trials, here.rewards, here.squares))
     may = looked.may[segment].copy()
     may[list(going)] = False
-    if looked.table is None or not may.any() or trials < ENOUGH_TRIALS:
+    if looked.table is None or not may.any() or trials < FEWEST_TRIALS:
         return None
     beliefs = Beliefs.of(
         looked.table,
