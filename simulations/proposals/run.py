@@ -25,8 +25,8 @@ from campaigns import KINDS, documents, world
 from playing import Play
 
 from optimizer.domain.proposals import Proposal, ProposalKind
+from optimizer.insights.learning_time import PROB_BEST
 from optimizer.insights.proposing.all import proposals
-from optimizer.insights.proposing.outlook import LIKELY_BEST
 from optimizer.strategy.editing import edited
 
 CAMPAIGNS = 30  # of each kind of world
@@ -131,7 +131,7 @@ def answered(play: Play) -> float:
     may = play.tactic.limits.may_be_chosen
     sizes = np.bincount(play.segments, minlength=len(may)) / len(play.segments)
     best = [play.table.row(segment, mask).p_best.max() for segment, mask in enumerate(may)]
-    return float(sizes[np.array(best) >= LIKELY_BEST].sum())
+    return float(sizes[np.array(best) >= PROB_BEST].sum())
 
 
 def carry_out(play: Play, proposal: Proposal) -> None:
