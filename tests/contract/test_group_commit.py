@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from optimizer.errors import Draining, NotFound, Overloaded, Unavailable
 from optimizer.services import group_commit
-from optimizer.services.group_commit import GroupCommit, result_of
+from optimizer.services.group_commit import AT_ONCE, GroupCommit, Unwatched, result_of
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger, Store
 
@@ -402,6 +402,27 @@ def test_what_is_durable_is_told_of_once_for_all_of_a_transaction(log: Log) -> N
     asyncio.run(ask())
     assert heard[-1] == (["Z"], *order)
     assert sorted(text for texts, *_ in heard for text in texts) == ["X0", "X1", "X2", "Z"]
+
+
+def test_what_one_transaction_may_hold_is_shared_by_those_that_may_be_under_way(
+    log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(group_commit, "MOST_ON_THE_LOOP", 1)
+    monkeypatch.setattr(group_commit, "MOST_ITEMS", 8)
+    sizes: list[int] = []
+
+    class Sizes(Unwatched):
+        def batch(self, items: int, work_seconds: float, commit_seconds: float) -> None:  # noqa: ARG002
+            sizes.append(items)
+
+    async def ask() -> None:
+        inner = GroupCommit(log.store, [log.write], watcher=Sizes())
+        await asyncio.gather(*(inner.submit(log.write, [f"x{n}", f"y{n}"]) for n in range(12)))
+        await inner.close()
+
+    asyncio.run(ask())
+    assert sum(sizes) == 24
+    assert max(sizes) == (8 if log.store.is_sqlite else 8 / AT_ONCE)
 
 
 def test_the_loop_serves_others_while_a_transaction_waits_for_the_database(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from optimizer.domain.meters import Allowance, MeterKey, Reading
 from optimizer.errors import Contended, Unavailable
 from optimizer.services.deciding import decide
-from optimizer.storage.pipelines import PipelinedConnection
+from optimizer.storage.pipelines import MOST_UNSENT, PipelinedConnection
 from optimizer.storage.rows import driver_of
 from optimizer.storage.store import Store, Writing
 
@@ -152,3 +153,89 @@ def test_a_commit_of_what_has_failed_is_an_error(store: Store) -> None:
         transaction.commit()
     with store.writing():
         pass
+
+
+Rows = Iterable[tuple[int, str]]
+
+
+@pytest.fixture
+def copied(store: Store) -> Callable[[Writing, Rows], Any]:
+    """Copies rows into a table of numbers and texts; gives the connection they went over."""
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE copied (n bigint PRIMARY KEY, said text NOT NULL)")
+
+    def copy(transaction: Writing, rows: Rows) -> Any:
+        talk = driver(transaction)
+        talk.copy_in("COPY copied (n, said) FROM STDIN (FORMAT BINARY)", ["int8", "text"], rows)
+        return talk
+
+    return copy
+
+
+def count_copied(store: Store) -> int:
+    with store.engine.begin() as connection:
+        return int(connection.exec_driver_sql("SELECT count(*) FROM copied").scalar_one())
+
+
+def test_rows_are_copied_in_while_we_go_on(store: Store, copied: Any) -> None:
+    transaction = store.begin()
+    hostile = "\u00e4\"'\\ \t\n\\N{}"
+    talk = copied(transaction, [(1, "one"), (2, hostile)])
+    assert talk.is_copying
+    copied(transaction, [(3, "")])  # the end of the first is heard before
+    assert talk.ask("SELECT n, said FROM copied ORDER BY n").fetchall() == [(1, "one"), (2, hostile), (3, "")]
+    assert not talk.is_copying
+    copied(transaction, [(4, "four")])
+    transaction.commit()  # and that of the last before the COMMIT
+    assert count_copied(store) == 4
+
+
+def test_rows_that_no_socket_takes_at_once_arrive(store: Store, copied: Any) -> None:
+    n = 3 * MOST_UNSENT // 1_000
+    transaction = store.begin()
+    talk = copied(transaction, ((k, "x" * 1_000) for k in range(n)))
+    assert talk.ask("SELECT count(*), sum(length(said)) FROM copied").fetchall() == [(n, 1_000 * n)]
+    transaction.commit()
+
+
+def test_what_is_wrong_with_copied_rows_is_heard_later(store: Store, copied: Any) -> None:
+    transaction = store.begin()
+    talk = copied(transaction, [(5, "first"), (5, "again")])
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        talk.ask("SELECT 1").fetchall()
+    transaction.rollback()
+    transaction = store.begin()
+    copied(transaction, [(5, "first"), (5, "again")])
+    with pytest.raises(sa.exc.IntegrityError, match="duplicate key"):
+        transaction.commit()
+    assert count_copied(store) == 0
+
+
+def test_copied_rows_that_are_given_up_leave_nothing_and_the_connection_serves_again(store: Store, copied: Any) -> None:
+    for rows in ([(6, "fine")], [(6, "first"), (6, "again")]):
+        transaction = store.begin()
+        talk = copied(transaction, rows)
+        transaction.rollback()
+        assert not talk.is_copying
+        assert count_copied(store) == 0
+    with store.writing() as ledger:
+        assert ledger.decisions.by_id(["none"]) == {}
+
+
+def test_rows_that_cannot_be_written_are_an_error_at_once_and_leave_nothing(store: Store, copied: Any) -> None:
+    transaction = store.begin()
+    with pytest.raises(TypeError), transaction.working():
+        copied(transaction, [(7, "fine"), ("no number", "wrong")])
+    assert count_copied(store) == 0
+
+
+def test_patience_ends_with_a_server_that_does_not_say_what_became_of_copied_rows(store: Store, copied: Any) -> None:
+    first, second = store.begin(), store.begin()
+    copied(first, [(8, "not durable yet")]).hear()
+    talk = copied(second, [(8, "waits for the first")])
+    talk.patience_seconds = 0.3
+    with pytest.raises(psycopg.OperationalError, match="has said nothing"):
+        talk.hear()
+    first.commit()
+    second.rollback()
+    assert count_copied(store) == 1

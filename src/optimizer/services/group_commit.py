@@ -33,7 +33,7 @@ from typing import Any, Protocol, TypeVar
 from optimizer.errors import Draining, OptimizerError, Overloaded, Unavailable
 from optimizer.storage.store import Ledger, Store, is_transient
 
-MOST_ITEMS = 10_000  # in one transaction: it takes a second, and is begun anew should it lose a race
+MOST_ITEMS = 10_000  # in the transactions under way: they take a second, and are begun anew should they lose a race
 MOST_SECONDS = 1.0  # that a transaction goes on growing, however slow the database: others may wait for what it locks
 MOST_ON_THE_LOOP = 128  # items whose statements may run on the loop: some milliseconds, in which nobody else is served
 MOST_WAITING = 50_000
@@ -155,6 +155,11 @@ class GroupCommit:
         """How many items wait for their transaction, or for its end."""
         return self._waiting
 
+    @property
+    def _most_items(self) -> int:
+        """How many may share a transaction: of two blasts at once, one shall be answered while the other is written."""
+        return MOST_ITEMS // self._at_once
+
     async def close(self) -> None:
         """Refuse new work, finish what was accepted, and stop."""
         self._closed = True
@@ -200,14 +205,14 @@ class GroupCommit:
         """Everything small that waits, up to a bound, and something large, without what nobody waits for any more."""
         batch: list[_Work] = []
         n_items = 0
-        while self._queue and n_items < MOST_ITEMS:
+        while self._queue and n_items < self._most_items:
             work = self._queue.popleft()
             if work.answer.cancelled():
                 self._waiting -= len(work.items)
             else:
                 batch.append(work)
                 n_items += len(work.items)
-        while n_items < MOST_ITEMS:
+        while n_items < self._most_items:
             with self._taking:
                 large = self._large.popleft() if self._large else None
             if large is None:
@@ -229,7 +234,7 @@ class GroupCommit:
             work = self._large[0]
             if any(each.handler != work.handler for each in batch):
                 return None
-            if sum(len(each.items) for each in (*batch, work)) > MOST_ITEMS:
+            if sum(len(each.items) for each in (*batch, work)) > self._most_items:
                 return None
             return self._large.popleft()
 

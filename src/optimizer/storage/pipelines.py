@@ -5,20 +5,28 @@ take several times the processor that libpq, the C library under them, needs. He
 then named, and those that wait go as one message in libpq's pipeline mode
 (https://www.postgresql.org/docs/current/libpq-pipeline-mode.html). Nothing can be said out of turn: whatever the
 driver itself is asked to do on such a connection comes after what waits.
+
+Rows that are copied in are handed to the server, which takes its time with them; that it is done is heard before
+anything else is said. Meanwhile we go on with the next thousand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import suppress
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg import generators
 from psycopg.adapt import Transformer
+from psycopg.copy import LibpqWriter
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
+from psycopg.waiting import Wait
+
+MOST_UNSENT = 2**22  # bytes of rows that are copied in which libpq keeps for us while the server is busy
 
 
 class Reply:
@@ -55,16 +63,37 @@ class Reply:
         return self.result
 
 
+class _Unended(LibpqWriter):
+    """Says that no rows will follow, and waits neither until they are sent nor for what becomes of them."""
+
+    def __init__(self, cursor: psycopg.Cursor[Any]) -> None:
+        super().__init__(cursor, flush_threshold=MOST_UNSENT)
+
+    def finish(self, exc: BaseException | None = None) -> None:
+        if exc is None:
+            self.connection.wait(self._ended())
+            cast(PipelinedConnection, self.connection).is_copying = True
+        else:
+            super().finish(exc)
+
+    def _ended(self) -> Generator[Any, Any, None]:
+        while self.connection.pgconn.put_copy_end() == 0:  # libpq has no room for it
+            yield Wait.W
+        self.connection.pgconn.flush()  # as much as the socket takes
+
+
 class PipelinedConnection(psycopg.Connection[Any]):
     """A connection whose statements may wait for one another.
 
     Attributes:
         loader: makes Python's values of an answer's.
+        is_copying: rows were copied in, and the server has not been heard to be done with them.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.loader = Transformer(self)
+        self.is_copying = False
         self._unsaid: list[tuple[str, list[bytes | None], Reply]] = []
         self._known_names: dict[str, bytes] = {}
         self._new_names = count()
@@ -80,6 +109,19 @@ class PipelinedConnection(psycopg.Connection[Any]):
         self._unsaid.append((statement, [_written(value) for value in parameters], reply))
         return reply
 
+    def copy_in(self, statement: str, kinds: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Write rows with COPY, after all that was asked for before; what is wrong with them is heard later.
+
+        Args:
+            statement: that says COPY in binary, which the server need not parse.
+            kinds: the type of each column.
+            rows: their values.
+        """
+        with self.cursor() as cursor, cursor.copy(statement, writer=_Unended(cursor)) as copy:
+            copy.set_types(kinds)
+            for row in rows:
+                copy.write_row(row)
+
     def hear(self) -> None:
         """Send what waits, and have its answers.
 
@@ -87,6 +129,9 @@ class PipelinedConnection(psycopg.Connection[Any]):
             psycopg.Error: the first statement that failed; those after it were not executed.
         """
         waiting, self._unsaid = self._unsaid, []
+        if self.is_copying:
+            self.is_copying = False
+            self.wait(self._copied())
         if waiting:
             self.wait(self._conversation(waiting))
 
@@ -98,10 +143,19 @@ class PipelinedConnection(psycopg.Connection[Any]):
     def rollback(self) -> None:
         """Leave nothing of the transaction, nor of what still waits."""
         self._unsaid.clear()
+        with suppress(psycopg.Error):  # of rows that are given up
+            self.hear()
         # The driver thinks of every prepared statement as outdated now, and has the server forget them all, ours too,
         # when it is asked for something next: which it is before a writer's connection is used again.
         self._known_names.clear()
         super().rollback()
+
+    def _copied(self) -> Generator[Any, Any, None]:
+        while self.pgconn.flush():
+            yield Wait.W
+        (result,) = yield from generators.fetch_many(self.pgconn)
+        if result.status != ExecStatus.COMMAND_OK:
+            raise error_from_result(result)
 
     def _conversation(self, asked: Sequence[tuple[str, list[bytes | None], Reply]]) -> Generator[Any, Any, None]:
         server = self.pgconn

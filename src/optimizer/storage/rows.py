@@ -7,11 +7,12 @@ SQLAlchemy. The tables in `tables.py` name the columns for both.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import orjson
 import sqlalchemy as sa
+import sqlmodel
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import SQLModel
 
@@ -136,11 +137,9 @@ class Statement(NamedTuple):
         cursor.executemany(self._text(connection), rows)
         return cursor.rowcount
 
-    def copy(self, connection: sa.Connection, rows: Iterable[Row]) -> None:
-        """Write rows with PostgreSQL's COPY."""
-        with driver_of(connection).cursor() as cursor, cursor.copy(self.postgresql) as copy:
-            for row in rows:
-                copy.write_row(row)
+    def copy(self, connection: sa.Connection, kinds: Sequence[str], rows: Iterable[Row]) -> None:
+        """Write rows with PostgreSQL's COPY; what is wrong with them is heard when something else is asked."""
+        driver_of(connection).copy_in(self.postgresql, kinds, rows)
 
     def _text(self, connection: sa.Connection) -> str:
         return self.sqlite if is_sqlite(connection) else self.postgresql
@@ -176,6 +175,17 @@ def elements(row: type[SQLModel], columns: Sequence[str]) -> str:
     )
 
 
+# What PostgreSQL calls the types of our columns; in binary, a number must have as many bytes as its column.
+_BINARY: Mapping[type[sa.types.TypeEngine[Any]], str] = {
+    sa.Text: "text",
+    sqlmodel.AutoString: "text",
+    sa.Integer: "int4",
+    sa.BigInteger: "int8",
+    sa.Double: "float8",
+    sa.Boolean: "bool",
+}
+
+
 class AppendedRows:
     """Writes rows of one table to PostgreSQL, in order.
 
@@ -190,13 +200,14 @@ class AppendedRows:
             "INSERT INTO {table} ({columns}) SELECT {elements} FROM jsonb_array_elements({value}::jsonb) AS element",
             **names,
         )
-        self._copy = Statement.of("COPY {table} ({columns}) FROM STDIN", **names)
+        self._copy = Statement.of("COPY {table} ({columns}) FROM STDIN (FORMAT BINARY)", **names)
+        self._kinds = [_BINARY[type(table_of(row).c[name].type)] for name in columns]
 
     def write(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
         """Write them; that one of them was there already may be found out later in the transaction."""
         text = orjson.dumps(rows, default=tuple).decode() if len(rows) <= MOST_IN_JSON else NUL
         if NUL in text:  # PostgreSQL's JSON has none, not even where one is only spoken of
-            self._copy.copy(connection, rows)
+            self._copy.copy(connection, self._kinds, rows)
         else:
             self._insert.ask(connection, text)
 

@@ -246,7 +246,7 @@ def _decision_json(about: About) -> dict[str, Any]:
         "request_id": decision.request_id,
         "decided_at": isoformat(decision.decided_at),
         "variant": decision.variant_id,
-        **words_json(about.variant),
+        **words_json(about.variant).fields,
         "segment": decision.segment_id,
         "group": decision.group,
         "reason": decision.reason,

@@ -129,7 +129,7 @@ class FlagProblem(Problem):
 
 def flags_json(answer: Answer, *keys: str) -> list[dict[str, Any]]:
     """See `FlagOut`: a decision as the value of each of these flags."""
-    decision, words = answer.decision, words_json(answer.variant)
+    decision, words = answer.decision, words_json(answer.variant).fields
     known = {
         "decisionId": decision.decision_id,
         "campaign": decision.campaign_id,

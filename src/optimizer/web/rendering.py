@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from fastapi import Response
@@ -25,11 +25,31 @@ from optimizer.strategy.variants import Variant
 from optimizer.web.answers import DecisionOut
 
 MOST_WORDS = 10_000  # variants whose words are kept as JSON
-_NO_WORDS: dict[str, Any] = {"message": None, "targeting": None}
-_words: dict[tuple[str, str], dict[str, Any]] = {}  # by id and hash: an edited variant is another one
+MOST_ALIKE = 10_000  # of what decisions say alike, some hundred bytes each
 
-# All decisions of a transaction are made at one instant.
-_text = lru_cache(maxsize=1_024)(isoformat)
+
+class Words(NamedTuple):
+    """The words of a variant as JSON already.
+
+    Attributes:
+        fields: ``message`` and ``targeting``, to be put among others.
+        members: the same as text.
+    """
+
+    fields: dict[str, orjson.Fragment]
+    members: bytes
+
+    @classmethod
+    def of(cls, message: dict[str, Any] | None, targeting: dict[str, Any] | None) -> Words:
+        values = {
+            "message": orjson.Fragment(orjson.dumps(message)),
+            "targeting": orjson.Fragment(orjson.dumps(targeting)),
+        }
+        return cls(values, orjson.dumps(values)[1:-1])
+
+
+_NO_WORDS = Words.of(None, None)
+_words: dict[tuple[str, str], Words] = {}  # by id and hash: an edited variant is another one
 
 
 def json_answer(body: Any, status: int = 200) -> Response:
@@ -37,26 +57,71 @@ def json_answer(body: Any, status: int = 200) -> Response:
     return Response(orjson.dumps(body), status_code=status, media_type="application/json")
 
 
-def decision_json(answer: Answer) -> dict[str, Any]:
-    """See `answers.DecisionOut`."""
+def decision_json(answer: Answer) -> orjson.Fragment:
+    """See `answers.DecisionOut`, as JSON already.
+
+    Decisions of a campaign differ in little but their ids: what many of them say alike is put into words once.
+    """
     decision = answer.decision
-    chosen_by = "human" if decision.group is Group.CHOSEN_BY_PEOPLE else None
-    return {
-        "decision_id": decision.decision_id,
-        "campaign": decision.campaign_id,
-        "variant": decision.variant_id,
-        **words_json(answer.variant),
-        "segment": decision.segment_id,
-        "group": decision.group,
-        "propensity": decision.propensity,
-        "reason": decision.reason,
-        "snapshot": decision.snapshot_id,
-        "decided_at": _text(decision.decided_at),
-        "expires_at": _text(answer.expires_at),
-        "retry_at": _time(decision.retry_at),
-        "chosen_by": "policy" if decision.snapshot_id is not None else chosen_by,
-        "actor": decision.actor,
+    what, who = _choice(
+        decision.segment_id,
+        decision.group,
+        decision.propensity,
+        decision.reason,
+        decision.snapshot_id,
+        decision.actor,
+    )
+    parts = (
+        b'{"decision_id":"',
+        decision.decision_id.encode(),
+        b'",',
+        _sent(decision.campaign_id, decision.variant_id),
+        words_json(answer.variant).members,
+        what,
+        _times(decision.decided_at, answer.expires_at, decision.retry_at),
+        who,
+        b"}",
+    )
+    return orjson.Fragment(b"".join(parts))
+
+
+@lru_cache(maxsize=MOST_ALIKE)
+def _sent(campaign_id: str, variant_id: str | None) -> bytes:
+    return _members({"campaign": campaign_id, "variant": variant_id}) + b","
+
+
+@lru_cache(maxsize=MOST_ALIKE)
+def _choice(
+    segment_id: str | None,
+    group: Group,
+    propensity: float | None,
+    reason: Reason,
+    snapshot_id: str | None,
+    actor: str | None,
+) -> tuple[bytes, bytes]:
+    """What was chosen; and by whom, which is said last."""
+    chosen_by = "human" if group is Group.CHOSEN_BY_PEOPLE else None
+    what = {
+        "segment": segment_id,
+        "group": group,
+        "propensity": propensity,
+        "reason": reason,
+        "snapshot": snapshot_id,
     }
+    who = {"chosen_by": "policy" if snapshot_id is not None else chosen_by, "actor": actor}
+    return b",%b," % _members(what), b"," + _members(who)
+
+
+# All decisions of a transaction are made at one instant.
+@lru_cache(maxsize=MOST_ALIKE)
+def _times(decided_at: Instant, expires_at: Instant, retry_at: Instant | None) -> bytes:
+    times = {"decided_at": decided_at, "expires_at": expires_at, "retry_at": retry_at}
+    return _members({name: _time(at) for name, at in times.items()})
+
+
+def _members(values: dict[str, Any]) -> bytes:
+    """What stands between the braces of a JSON object."""
+    return orjson.dumps(values)[1:-1]
 
 
 def unanswered_json(request: DecisionRequest, at: Instant, retry_at: Instant) -> dict[str, Any]:
@@ -65,8 +130,8 @@ def unanswered_json(request: DecisionRequest, at: Instant, retry_at: Instant) ->
     return nothing | {
         "campaign": request.campaign_id,
         "reason": Reason.LEDGER_UNAVAILABLE,
-        "decided_at": _text(at),
-        "retry_at": _text(retry_at),
+        "decided_at": isoformat(at),
+        "retry_at": isoformat(retry_at),
     }
 
 
@@ -80,8 +145,8 @@ def status_json(recorded: Recorded | OptimizerError) -> dict[str, Any]:
     return {"event_id": one.event_id or None, "status": one.status, "detail": one.detail}
 
 
-def words_json(variant: Variant | None) -> dict[str, Any]:
-    """The ``message`` and the ``targeting`` of a variant, as JSON already; null where there is none."""
+def words_json(variant: Variant | None) -> Words:
+    """What is said of a variant, as JSON already; null where there is none."""
     if variant is None:
         return _NO_WORDS
     key = (variant.variant_id, variant.content_hash)
@@ -93,11 +158,11 @@ def words_json(variant: Variant | None) -> dict[str, Any]:
     return words
 
 
-def _words_of(variant: Variant) -> dict[str, orjson.Fragment]:
+def _words_of(variant: Variant) -> Words:
     words, targeting = variant.message, variant.targeting
     message = {"id": words.id, "subject": words.subject, "body": words.body, "fields": dict(words.fields or {})}
     where = None if targeting is None else {"id": targeting.id, "fields": dict(targeting.fields or {})}
-    return {"message": orjson.Fragment(orjson.dumps(message)), "targeting": orjson.Fragment(orjson.dumps(where))}
+    return Words.of(message, where)
 
 
 def ranking_json(found: Ranked) -> dict[str, Any]:
@@ -115,7 +180,7 @@ def ranking_json(found: Ranked) -> dict[str, Any]:
         "variants": [
             {
                 "variant": one.variant_id,
-                **words_json(words),
+                **words_json(words).fields,
                 "p_best": one.p_best,
                 "expected_reward": one.mean,
                 "low": one.low,
@@ -240,4 +305,4 @@ def outcome_json(outcome: Outcome) -> dict[str, Any]:
 
 
 def _time(at: Instant | None) -> str | None:
-    return None if at is None else _text(at)
+    return None if at is None else isoformat(at)
