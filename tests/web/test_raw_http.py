@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from optimizer.web.headers import TEXT_HEADERS
 
 BODY = b'{"campaign":"winback","recipient":"raw","request_id":"raw"}'
+BATCH = b'{"campaign":"winback","recipients":[{"recipient":"a"}]}'
 SIZE = len(BODY)
 LENGTH = b"Content-Length: %d\r\n" % SIZE
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
@@ -132,6 +133,17 @@ GOOD = {
     "metrics escaped oddly": got(b"/metrics", b"Accept: text/plain; version=1.0.0; escaping=\xff\r\n"),
     "a fragment": got(b"/livez#a"),
 }
+HTTP_2 = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n"
+UPGRADING = {
+    "a decision": open_after(asked(HTTP_2 + LENGTH)),
+    "a decision in chunks": open_after(asked(HTTP_2 + CHUNKED, in_chunks(BODY[:9], BODY[9:]))),
+    "a decision told to go on": open_after(asked(HTTP_2 + b"Expect: 100-continue\r\n" + LENGTH)),
+    "some decisions": open_after(
+        asked(HTTP_2 + b"Content-Length: %d\r\n" % len(BATCH), BATCH, line=b"POST /v1/decisions/batch HTTP/1.1")
+    ),
+    "no body": open_after(got(b"/livez", HTTP_2)),
+    "another protocol": open_after(got(b"/livez", HTTP_2.replace(b"h2c", b"websocket"))),
+}
 BAD = {
     "a chunk of no size": asked(CHUNKED, b"zz\r\n" + BODY),
     "a chunk of less than nothing": asked(CHUNKED, b"-5\r\n" + BODY),
@@ -224,6 +236,17 @@ def test_every_other_request_has_its_answer(site: Any, request_bytes: bytes, exp
 @pytest.mark.parametrize("name", ["a body in one", "a body in chunks", "told to go on"])
 def test_a_request_may_come_byte_by_byte(site: Any, name: str) -> None:
     assert statuses(site, GOOD[name], at_once=1, moment=PATIENCE_SECONDS) == [200]
+
+
+@pytest.mark.parametrize("at_once", [None, 1, 100])
+@pytest.mark.parametrize("request_bytes", UPGRADING.values(), ids=UPGRADING)
+def test_another_protocol_may_be_asked_for_and_is_not_spoken(
+    site: Any, request_bytes: bytes, at_once: int | None
+) -> None:
+    """As Java's own client does with every first request. The connection serves on, for that and for what follows."""
+    for follows in (asked(), open_after(asked()) + request_bytes + asked()):
+        expected = [200] * (2 if follows == asked() else 4)
+        assert statuses(site, request_bytes + follows, at_once, moment=PATIENCE_SECONDS) == expected
 
 
 def failures(site: Any) -> list[str]:

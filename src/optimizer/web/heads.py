@@ -1,7 +1,13 @@
-"""What comes over a connection before it is a request: its head is bounded, and what is none is told so."""
+"""What comes over a connection before it is a request: its head is bounded, and what is none is told so.
+
+A head may ask for another protocol: Java's own client and ``curl --http2`` ask for HTTP/2 in every first request. A
+server need not want that (RFC 9110, section 7.8) and then answers the request as it is, with its body. The parser sees
+no body in such a request, so what follows its head is given to another parser, which is told of the length alone.
+"""
 
 from __future__ import annotations
 
+import httptools
 import orjson
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -23,6 +29,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     _in_head = False
     _head_bytes = 0
+    _goes_on = False  # while another parser is told how long the body is
     _answering: RequestResponseCycle | None = None  # of several requests on their way, the one the app has in hand
 
     def data_received(self, data: bytes) -> None:
@@ -32,7 +39,14 @@ class BoundedHeads(HttpToolsProtocol):
             if self._head_bytes > MOST_HEAD_BYTES:
                 self._refuse(f"head: found more than {MOST_HEAD_BYTES:,} bytes; allowed at most that many")
                 return
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.logger.warning("bytes that are no request")
+            self.send_400_response("")
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -42,7 +56,27 @@ class BoundedHeads(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """It ends."""
         self._in_head = False
-        super().on_headers_complete()
+        if not self._goes_on:
+            super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """So does its body; where another protocol was asked for, it only begins."""
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def _go_on(self, data: bytes) -> None:
+        """Read the body of a request that has asked for another protocol, and whatever comes after it."""
+        url, headers, scope, expects = self.url, self.headers, self.scope, self.expect_100_continue
+        framed = [b"%b: %b\r\n" % pair for pair in headers if pair[0] in (b"content-length", b"transfer-encoding")]
+        keeps = b"" if self.parser.should_keep_alive() else b"connection: close\r\n"
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has its own
+        self._goes_on = True
+        self.data_received(b"POST / HTTP/1.1\r\n" + b"".join(framed) + keeps + b"\r\n")
+        self._goes_on = False
+        self.url, self.headers, self.scope, self.expect_100_continue = url, headers, scope, expects
+        if data:
+            self.data_received(data)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._answering = cycle
