@@ -203,7 +203,8 @@ def test_hostile_text_in_a_path_is_refused(unchanged: Any, name: str) -> None:
     text = quote(HOSTILE[name], safe="")
     for path in (f"/v1/decisions/{text}", f"/v1/campaigns/{text}/report", f"/v1/recipients/{text}"):
         is_problem(unchanged.client.get(path), 404, 422)
-    is_problem(unchanged.client.put(f"/v1/recipients/{text}", json={"attributes": {}}), 404, 422)
+    if name != "slashes":  # a recipient id may hold some
+        is_problem(unchanged.client.put(f"/v1/recipients/{text}", json={"attributes": {}}), 404, 422)
 
 
 def test_bytes_in_a_path_that_are_no_text_are_refused(unchanged: Any) -> None:

@@ -109,3 +109,29 @@ def test_a_serving_process_lets_go_of_what_is_old_enough(
             time.sleep(0.05)
         assert service.client.get("/v1/recipients/old/export").json()["decisions"] == []
     assert house.verify().clean
+
+
+@pytest.mark.parametrize("escaped", ["%2F", "%2f"])
+def test_an_id_may_hold_slashes(site: Any, escaped: str) -> None:
+    """Base64 has some; a path with one that is not escaped is another path."""
+    for n, rest in enumerate(("ab/cd+ef==", "/", "/them/export", "//v1/recipients/")):
+        recipient = escaped[-1] + rest  # each run has people of its own
+        path = "/v1/recipients/" + recipient.replace("/", escaped).replace("+", "%2B")
+        suppression = path.replace("recipients", "suppressions", 1)
+        made = ask(site, recipient, f"slash-{n}{escaped[1:]}")
+        assert site.client.put(path, json={"attributes": {"country": "GB"}}).json()["attributes"] == {"country": "GB"}
+        assert site.client.put(suppression, json={"note": "asked us"}).status_code == 200
+        assert len(site.client.get(suppression).json()["suppressions"]) == 1
+        found = site.client.get(path + "/export").json()
+        assert [one["decision_id"] for one in found["decisions"]] == [made["decision_id"]]
+        assert site.client.delete(path).status_code == 200
+        assert site.client.get(path).status_code == 404
+        assert site.client.get(path + "/export").json()["decisions"] == []
+
+
+def test_a_slash_is_escaped_nowhere_else_and_nothing_else_is_left_escaped(site: Any) -> None:
+    assert site.client.get("/v1/campaigns/winback%2Freport").status_code == 200  # as every server has it
+    assert site.client.put("/v1/recipients/ann%40example.com", json={"attributes": {}}).status_code == 200
+    for wrong in ("a%252Gb", "a%20b", "a%2F%00"):
+        assert site.client.get(f"/v1/recipients/{wrong}").status_code == 422
+    assert site.client.get("/v1/recipients/ab/cd").status_code == 404

@@ -38,6 +38,7 @@ from optimizer.web.answers import HealthOut, ReadinessOut
 from optimizer.web.console import problem_pages, routes
 from optimizer.web.console.aside import Aside
 from optimizer.web.desk import Desk
+from optimizer.web.escaped_slashes import EscapedSlashes
 from optimizer.web.express import DESK
 from optimizer.web.headers import SecurityHeaders
 from optimizer.web.hot import HotRoutes
@@ -110,6 +111,7 @@ def create_app(deployment: Deployment, *, reads_aside: bool = False) -> FastAPI:
     ACCESS_LOG.share = deployment.settings.access_log_share
     problems.install(app)
     problem_pages.install(app)
+    app.add_middleware(EscapedSlashes)
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(Observing)

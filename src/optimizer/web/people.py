@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BeforeValidator
 
 from optimizer.deployment import now, random_id
 from optimizer.domain.instants import isoformat
@@ -13,11 +14,13 @@ from optimizer.services.erasing import Erased, erase
 from optimizer.services.keys import Caller, Scope
 from optimizer.services.live import Live
 from optimizer.services.profiles import believed_sources, consent_texts, stored_profile
+from optimizer.services.suppressing import RECIPIENT_PATTERN
 from optimizer.storage.recipients import Profile
 from optimizer.storage.store import Ledger
 from optimizer.strategy.sources import speaks_for
 from optimizer.web.answers import ProfileOut
 from optimizer.web.disclosure_answers import DisclosureOut, ErasedOut, disclosure_json, said_json
+from optimizer.web.escaped_slashes import slashed
 from optimizer.web.json_route import JsonRoute
 from optimizer.web.problems import PROBLEMS
 from optimizer.web.rendering import json_answer
@@ -25,7 +28,11 @@ from optimizer.web.requests import ProfileIn, known
 from optimizer.web.security import TheDesk, requires
 
 router = APIRouter(prefix="/v1/recipients", route_class=JsonRoute, responses=PROBLEMS, tags=["recipients"])
-RecipientId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:@+=~|-]{1,128}$", description="your id of the person")]
+RecipientId = Annotated[
+    str,
+    BeforeValidator(slashed),
+    Path(pattern=RECIPIENT_PATTERN, description="your id of the person; a slash in it is written %2F"),
+]
 _may_manage = Depends(requires(Scope.MANAGE))
 
 
