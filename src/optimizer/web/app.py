@@ -102,7 +102,8 @@ def create_app(deployment: Deployment, *, reads_aside: bool = False) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
-        docs_url=None,  # ours needs nothing from anywhere else
+        openapi_url=None,  # what it says is in `reference`, as is a page that needs nothing from anywhere else
+        docs_url=None,
         redoc_url=None,
         # Its spans would name paths, and so people; see `tracing`.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},

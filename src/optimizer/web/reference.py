@@ -1,4 +1,7 @@
-"""``/docs``: the OpenAPI document as one page that people can read. No script, nothing from anywhere else."""
+"""``/openapi.json``, and ``/docs``: the same as one page that people can read. No script, nothing from anywhere else.
+
+Each is made once and in a thread, for decisions wait for nobody who reads: anyone may ask, and it takes a second.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from fastapi import APIRouter, Request
+import orjson
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
@@ -36,11 +40,20 @@ METHODS = ("get", "put", "post", "patch", "delete")
 router = APIRouter(include_in_schema=False)
 
 
+@router.get("/openapi.json")
+def openapi(request: Request) -> Response:
+    """The document."""
+    state = request.app.state
+    if not hasattr(state, "openapi_json"):
+        state.openapi_json = orjson.dumps(request.app.openapi())
+    return Response(state.openapi_json, media_type="application/json")
+
+
 @router.get("/docs", response_class=HTMLResponse)
 def reference(request: Request) -> HTMLResponse:
-    """The page; made in a thread, for decisions wait for nobody who reads."""
+    """The page."""
     state = request.app.state
-    if not hasattr(state, "reference"):  # once: anyone may ask for it, and it takes longer than a decision
+    if not hasattr(state, "reference"):
         state.reference = page(request.app.openapi())
     return HTMLResponse(state.reference, headers={"Content-Security-Policy": PAGE_POLICY})
 
