@@ -271,13 +271,24 @@ def totals(log: Log, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def test_large_work_shares_a_transaction_while_nothing_small_waits(
-    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], totals: list[int]
-) -> None:
-    held()
-    futures = [writer.submit(log.write, [f"x{n}", f"y{n}"]) for n in range(5)]
-    log.gate.set()
-    assert [future.result(WAIT) for future in futures] == [[f"X{n}", f"Y{n}"] for n in range(5)]
+Pairs = Callable[[Any, int], list[list[str]]]
+
+
+@pytest.fixture
+def pairs(log: Log, writer: Looped, held: Callable[[], Future[list[Any]]]) -> Pairs:
+    """What so many pairs of texts come to that a handler is asked to write while the writer is held."""
+
+    def written(handler: Any, n_pairs: int) -> list[list[str]]:
+        held()
+        futures = [writer.submit(handler, [f"x{n}", f"y{n}"]) for n in range(n_pairs)]
+        log.gate.set()
+        return [future.result(WAIT) for future in futures]
+
+    return written
+
+
+def test_large_work_shares_a_transaction_while_nothing_small_waits(log: Log, pairs: Pairs, totals: list[int]) -> None:
+    assert pairs(log.write, 5) == [[f"X{n}", f"Y{n}"] for n in range(5)]
     assert totals in ([11], [1, 11])  # PostgreSQL's first transaction goes on, SQLite's ends on the loop
     assert len(log.written()) == 11
 
@@ -305,26 +316,18 @@ def test_nothing_small_waits_for_more_than_one_large(
 
 
 def test_a_transaction_of_large_work_is_bounded(
-    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], totals: list[int], monkeypatch: pytest.MonkeyPatch
+    log: Log, pairs: Pairs, totals: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "MOST_ITEMS", 4)
-    held()
-    futures = [writer.submit(log.fail_on_poison, [f"x{n}", f"y{n}"]) for n in range(5)]
-    log.gate.set()
-    for future in futures:
-        future.result(WAIT)
+    pairs(log.fail_on_poison, 5)
     assert totals == [1, 5, 9, 11]
 
 
 def test_a_transaction_of_large_work_grows_for_a_bounded_time(
-    log: Log, writer: Looped, held: Callable[[], Future[list[Any]]], totals: list[int], monkeypatch: pytest.MonkeyPatch
+    log: Log, pairs: Pairs, totals: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(group_commit, "MOST_SECONDS", 0.0)
-    held()
-    futures = [writer.submit(log.write, [f"x{n}", f"y{n}"]) for n in range(3)]
-    log.gate.set()
-    for future in futures:
-        future.result(WAIT)
+    pairs(log.write, 3)
     assert totals == [1, 3, 5, 7]
 
 

@@ -46,7 +46,7 @@ class BoundedHeads(HttpToolsProtocol):
             self._go_on(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self.logger.warning("bytes that are no request")
-            self.send_400_response("")
+            self._refuse("request: found bytes that cannot be read as one; allowed HTTP/1.1")
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -87,10 +87,6 @@ class BoundedHeads(HttpToolsProtocol):
         if self._answering is not None:
             self._answering.disconnected = True
         super().connection_lost(exc)
-
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words
-        """Called when nothing can be made of what was received."""
-        self._refuse("request: found bytes that cannot be read as one; allowed HTTP/1.1")
 
     def _refuse(self, detail: str) -> None:
         """Close the connection, as nothing that still comes can be understood. What was asked before is answered."""

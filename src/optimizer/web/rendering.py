@@ -28,6 +28,11 @@ MOST_WORDS = 10_000  # variants whose words are kept as JSON
 MOST_ALIKE = 10_000  # of what decisions say alike, some hundred bytes each
 
 
+def _members(values: dict[str, Any]) -> bytes:
+    """What stands between the braces of a JSON object."""
+    return orjson.dumps(values)[1:-1]
+
+
 class Words(NamedTuple):
     """The words of a variant as JSON already.
 
@@ -41,11 +46,11 @@ class Words(NamedTuple):
 
     @classmethod
     def of(cls, message: dict[str, Any] | None, targeting: dict[str, Any] | None) -> Words:
-        values = {
+        fields = {
             "message": orjson.Fragment(orjson.dumps(message)),
             "targeting": orjson.Fragment(orjson.dumps(targeting)),
         }
-        return cls(values, orjson.dumps(values)[1:-1])
+        return cls(fields, _members(fields))
 
 
 _NO_WORDS = Words.of(None, None)
@@ -72,22 +77,19 @@ def decision_json(answer: Answer) -> orjson.Fragment:
         decision.actor,
     )
     parts = (
-        b'{"decision_id":"',
-        decision.decision_id.encode(),
-        b'",',
+        b'{"decision_id":"%b"' % decision.decision_id.encode(),
         _sent(decision.campaign_id, decision.variant_id),
         words_json(answer.variant).members,
         what,
         _times(decision.decided_at, answer.expires_at, decision.retry_at),
         who,
-        b"}",
     )
-    return orjson.Fragment(b"".join(parts))
+    return orjson.Fragment(b",".join(parts))
 
 
 @lru_cache(maxsize=MOST_ALIKE)
 def _sent(campaign_id: str, variant_id: str | None) -> bytes:
-    return _members({"campaign": campaign_id, "variant": variant_id}) + b","
+    return _members({"campaign": campaign_id, "variant": variant_id})
 
 
 @lru_cache(maxsize=MOST_ALIKE)
@@ -99,7 +101,7 @@ def _choice(
     snapshot_id: str | None,
     actor: str | None,
 ) -> tuple[bytes, bytes]:
-    """What was chosen; and by whom, which is said last."""
+    """What was chosen; and by whom, which is said last, and the end."""
     chosen_by = "human" if group is Group.CHOSEN_BY_PEOPLE else None
     what = {
         "segment": segment_id,
@@ -109,7 +111,7 @@ def _choice(
         "snapshot": snapshot_id,
     }
     who = {"chosen_by": "policy" if snapshot_id is not None else chosen_by, "actor": actor}
-    return b",%b," % _members(what), b"," + _members(who)
+    return _members(what), _members(who) + b"}"
 
 
 # All decisions of a transaction are made at one instant.
@@ -117,11 +119,6 @@ def _choice(
 def _times(decided_at: Instant, expires_at: Instant, retry_at: Instant | None) -> bytes:
     times = {"decided_at": decided_at, "expires_at": expires_at, "retry_at": retry_at}
     return _members({name: _time(at) for name, at in times.items()})
-
-
-def _members(values: dict[str, Any]) -> bytes:
-    """What stands between the braces of a JSON object."""
-    return orjson.dumps(values)[1:-1]
 
 
 def unanswered_json(request: DecisionRequest, at: Instant, retry_at: Instant) -> dict[str, Any]:
