@@ -30,9 +30,9 @@ from serving_parts.shops import CAMPAIGN, SECRET, STRATEGY, WINBACK, Shop, opene
 from optimizer.deployment import Deployment, now
 from optimizer.domain.instants import DAY, HOUR, MINUTE, Instant
 from optimizer.errors import OptimizerError
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.learning import learn_campaign
-from optimizer.services.recording import OutcomeReport, record_outcomes
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.learning.refreshing import learn_campaign
+from optimizer.services.outcomes.recording import OutcomeReport, record_outcomes
 from optimizer.settings import Settings
 
 CAMPAIGNS, DECISIONS, DAYS, STEP, LEARNED_EVERY = 20, 1_000_000, 60, 4 * HOUR, 42

@@ -26,11 +26,12 @@ from optimizer.domain.instants import SECOND
 from optimizer.domain.meters import UNUSED
 from optimizer.domain.statistics import Tally
 from optimizer.engine.histories import Changes
-from optimizer.services import deciding, recording
-from optimizer.services.applying import apply_workspace, approve
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.learning import learn_campaign
-from optimizer.services.recording import OutcomeReport, record_outcomes
+from optimizer.services.decisions import deciding
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.documents.applying import apply_workspace, approve
+from optimizer.services.learning.refreshing import learn_campaign
+from optimizer.services.outcomes import recording
+from optimizer.services.outcomes.recording import OutcomeReport, record_outcomes
 from optimizer.settings import Settings
 from optimizer.storage.store import Ledger
 from optimizer.strategy.workspace import read_workspace

@@ -30,7 +30,7 @@ from serving_parts.machine import leave_nothing_behind, machine, on_cores, two_c
 from serving_parts.shops import CAMPAIGN, SECRET, STRATEGY, WINBACK, Shop, deployed, documents, opened, served
 
 from optimizer.deployment import Deployment, now
-from optimizer.services.deciding import Answer, DecisionRequest, decide
+from optimizer.services.decisions.deciding import Answer, DecisionRequest, decide
 from optimizer.storage.store import Store
 
 MOST = 1.2

@@ -14,9 +14,9 @@ from statistics import median
 from time import perf_counter
 
 from optimizer.deployment import Deployment, now
-from optimizer.services.applying import apply_workspace
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.learning import learn_campaign
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.documents.applying import apply_workspace
+from optimizer.services.learning.refreshing import learn_campaign
 from optimizer.settings import Settings
 from optimizer.strategy.workspace import read_workspace
 

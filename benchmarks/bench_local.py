@@ -25,8 +25,8 @@ from msgspec.json import encode
 
 from optimizer.client import Client, Decision, LocalClient, Recipient, Source
 from optimizer.deployment import Deployment
-from optimizer.services.applying import apply_workspace
-from optimizer.services.keys import Scope
+from optimizer.services.documents.applying import apply_workspace
+from optimizer.services.keys.api_keys import Scope
 from optimizer.settings import Settings
 from optimizer.strategy.workspace import read_workspace
 

@@ -16,9 +16,9 @@ from time import thread_time
 from bench_deciding import CAMPAIGN, COUNTRIES, NOW, STRATEGY, MemoryLedger
 
 from optimizer.deployment import Deployment
-from optimizer.services.applying import apply_workspace
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.learning import learn_campaign
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.documents.applying import apply_workspace
+from optimizer.services.learning.refreshing import learn_campaign
 from optimizer.settings import Settings
 from optimizer.storage.store import Ledger
 from optimizer.strategy.workspace import read_workspace

@@ -28,17 +28,17 @@ from pydantic import SecretStr
 from optimizer.deployment import Deployment
 from optimizer.domain.instants import DAY, Instant
 from optimizer.errors import OptimizerError
-from optimizer.services.applying import Applied, apply_workspace, approve
-from optimizer.services.deciding import Answer, DecisionRequest, decide
-from optimizer.services.keys import Scope
-from optimizer.services.learning import learn_campaign
-from optimizer.services.recording import OutcomeReport, Recorded, record_outcomes
-from optimizer.services.verifying import Verification, verify_ledger
+from optimizer.services.decisions.deciding import Answer, DecisionRequest, decide
+from optimizer.services.documents.applying import Applied, apply_workspace, approve
+from optimizer.services.keys.api_keys import Scope
+from optimizer.services.learning.refreshing import learn_campaign
+from optimizer.services.learning.verifying import Verification, verify_ledger
+from optimizer.services.outcomes.recording import OutcomeReport, Recorded, record_outcomes
 from optimizer.settings import Settings
 from optimizer.storage.store import Store
 from optimizer.strategy.workspace import read_workspace
 from optimizer.web.app import create_app
-from optimizer.web.express import Express
+from optimizer.web.fast.express import Express
 
 # dev: quick, finds something new every time. ci: the same every time. nightly: long.
 _slow_is_fine = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]

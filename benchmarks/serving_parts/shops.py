@@ -18,8 +18,8 @@ from urllib.request import urlopen
 from pydantic import SecretStr
 
 from optimizer.deployment import Deployment, now
-from optimizer.services.applying import apply_workspace, approve
-from optimizer.services.keys import Scope
+from optimizer.services.documents.applying import apply_workspace, approve
+from optimizer.services.keys.api_keys import Scope
 from optimizer.settings import Settings
 from optimizer.strategy.workspace import read_workspace
 from serving_parts.databases import rows_of

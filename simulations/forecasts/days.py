@@ -37,7 +37,7 @@ from optimizer.policy.beta_bernoulli import BetaPosterior, beta_posterior
 from optimizer.policy.delay import DelayCurve, delay_curve
 from optimizer.policy.effective import effective_evidence
 from optimizer.policy.exploration import Exploration
-from optimizer.services.forecast_answers import N_ANSWERS, _coming, _shown
+from optimizer.services.forecasts.answers import N_ANSWERS, _coming, _shown
 
 CAMPAIGNS = 300
 RESULT = Path(__file__).parent / "result_days.json"

@@ -27,7 +27,7 @@ from playing import Play
 from optimizer.domain.proposals import Proposal, ProposalKind
 from optimizer.insights.learning_time import PROB_BEST
 from optimizer.insights.proposing.all import proposals
-from optimizer.strategy.editing import edited
+from optimizer.strategy.versions.editing import edited
 
 CAMPAIGNS = 30  # of each kind of world
 LOOKS = (10, 17, 24, 31, 38)

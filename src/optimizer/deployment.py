@@ -13,14 +13,14 @@ from pathlib import Path
 
 from optimizer.domain.instants import Duration, Instant
 from optimizer.errors import ConfigurationError, DocumentError, Finding
-from optimizer.services.catching_up import catch_up, is_behind
 from optimizer.services.clock import Clock
-from optimizer.services.key_care import create_key, rotate_key
-from optimizer.services.keys import RANDOM_BYTES, Scope, new_key
+from optimizer.services.keys.api_keys import RANDOM_BYTES, Scope, new_key
+from optimizer.services.keys.key_care import create_key, rotate_key
+from optimizer.services.keys.pseudonyms import KEY_BYTES, RECIPIENT_KEY, Rotation, fingerprint, rotate
+from optimizer.services.keys.rates import Rate
+from optimizer.services.keys.recipient_keys import RecipientKeys, parsed_keys
+from optimizer.services.learning.catching_up import catch_up, is_behind
 from optimizer.services.live import Live
-from optimizer.services.pseudonyms import KEY_BYTES, RECIPIENT_KEY, Rotation, fingerprint, rotate
-from optimizer.services.rates import Rate
-from optimizer.services.recipient_keys import RecipientKeys, parsed_keys
 from optimizer.settings import Settings
 from optimizer.storage.access import StoredKey
 from optimizer.storage.read_only import ReadOnlyStore

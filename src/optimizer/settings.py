@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, f
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict, SettingsError
 
 from optimizer.errors import ConfigurationError
-from optimizer.services.keys import GENEROUS
-from optimizer.services.rates import FASTEST
+from optimizer.services.keys.api_keys import GENEROUS
+from optimizer.services.keys.rates import FASTEST
 
 Secrets = Mapping[str, SecretStr | tuple[SecretStr, ...]]  # by provider
 

@@ -16,7 +16,7 @@ import optimizer
 from optimizer.analysis.rooms import ReadingRoom
 from optimizer.deployment import Deployment, random_id
 from optimizer.domain.instants import DAY, HOUR, SECOND
-from optimizer.services.erasing import erase
+from optimizer.services.recipients.erasing import erase
 from optimizer.settings import Settings
 
 SECRET = "correct horse battery staple 0123456789"

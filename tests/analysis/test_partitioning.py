@@ -18,10 +18,10 @@ from optimizer.deployment import random_id
 from optimizer.domain.instants import DAY, instant
 from optimizer.domain.reasons import HOLDOUTS
 from optimizer.errors import InvalidRequest, NotFound
-from optimizer.services import partitioning
-from optimizer.services.erasing import erase
-from optimizer.services.partitioning import MANIFEST, Partitioned, export_days
-from optimizer.services.reporting import report
+from optimizer.services.exports import partitioning
+from optimizer.services.exports.partitioning import MANIFEST, Partitioned, export_days
+from optimizer.services.recipients.erasing import erase
+from optimizer.services.reports.reporting import report
 
 
 def exported(house: Any, folder: Path, now: int | None = None, **options: Any) -> Partitioned:

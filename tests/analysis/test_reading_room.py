@@ -19,9 +19,9 @@ from optimizer.errors import InvalidRequest, NotFound
 from optimizer.evaluation.evaluating import evaluate
 from optimizer.evaluation.targets import Logged, always
 from optimizer.history.columns import ATTRIBUTE
-from optimizer.services.exporting import feedback_of
-from optimizer.services.portions import DECISIONS, OUTCOMES
-from optimizer.services.reporting import report
+from optimizer.services.exports.exporting import feedback_of
+from optimizer.services.exports.portions import DECISIONS, OUTCOMES
+from optimizer.services.reports.reporting import report
 
 
 def test_a_ledger_and_its_service_give_the_same_tables(in_the_ledger: ReadingRoom, at_the_service: ReadingRoom) -> None:

@@ -21,9 +21,9 @@ from optimizer.deployment import Deployment, now
 from optimizer.domain.controls import UNTOUCHED, Controls
 from optimizer.domain.instants import Instant
 from optimizer.domain.proposals import Confidence, Edit, Effect, Proposal, ProposalKind
-from optimizer.services import steering
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 from optimizer.services.live import DOCUMENTS, Live
+from optimizer.services.oversight import steering
 from optimizer.services.proposing.keeping import Made, keep
 from optimizer.settings import Settings
 from optimizer.storage.audit import AuditEntry

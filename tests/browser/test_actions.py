@@ -15,8 +15,8 @@ from optimizer.domain.controls import Status
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.domain.proposals import ProposalState
 from optimizer.domain.reasons import Group
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.recording import OutcomeReport, record_outcomes
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.outcomes.recording import OutcomeReport, record_outcomes
 
 pytestmark = pytest.mark.slow
 

@@ -17,14 +17,14 @@ from optimizer.domain.instants import DAY, HOUR
 from optimizer.domain.outcome import Outcome
 from optimizer.domain.proposals import Edit, Effect, ProposalKind
 from optimizer.errors import OptimizerError
-from optimizer.services import steering
-from optimizer.services.applying import apply_workspace, approve
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.keys import Scope
-from optimizer.services.learning import learn_campaign
-from optimizer.services.profiles import put_profile
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.documents.applying import apply_workspace, approve
+from optimizer.services.keys.api_keys import Scope
+from optimizer.services.learning.refreshing import learn_campaign
+from optimizer.services.outcomes.recording import OutcomeReport, record_outcomes
+from optimizer.services.oversight import steering
 from optimizer.services.proposing.keeping import Made, keep
-from optimizer.services.recording import OutcomeReport, record_outcomes
+from optimizer.services.recipients.profiles import put_profile
 from optimizer.settings import Settings
 from optimizer.storage.recipients import Profile
 from optimizer.strategy.workspace import read_workspace

@@ -10,7 +10,7 @@ from tests.browser.conftest import Shop, Window
 
 from optimizer.deployment import now
 from optimizer.domain.instants import MINUTE, SECOND
-from optimizer.services.deciding import DecisionRequest, decide
+from optimizer.services.decisions.deciding import DecisionRequest, decide
 from optimizer.storage.audit import AuditEntry
 
 pytestmark = pytest.mark.slow

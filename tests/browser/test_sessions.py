@@ -16,8 +16,8 @@ from tests.browser.conftest import OWN_WORDS, PATIENCE, Shop, Window
 from optimizer.deployment import now
 from optimizer.domain.controls import Status
 from optimizer.domain.instants import MINUTE
-from optimizer.services.key_care import revoke_keys
-from optimizer.services.keys import Scope, key_hash
+from optimizer.services.keys.api_keys import Scope, key_hash
+from optimizer.services.keys.key_care import revoke_keys
 from optimizer.web.console.sessions import IDLE, Cookies, Session
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from optimizer.deployment import Deployment, now
-from optimizer.services.deciding import DecisionRequest, decide
+from optimizer.services.decisions.deciding import DecisionRequest, decide
 from optimizer.settings import read_settings
 
 
@@ -39,7 +39,7 @@ def test_a_decision_is_explained_step_by_step(in_force: Path, run: Any, decided:
 
 
 def test_as_json_it_is_what_http_answers(in_force: Path, run: Any, decided: Any) -> None:
-    from optimizer.web.explanation_answers import ExplanationOut
+    from optimizer.web.shapes.explanation_answers import ExplanationOut
 
     shown = run("explain", decided(), "--json", "-w", in_force)
     answer = ExplanationOut.model_validate(json.loads(shown.out), strict=False)

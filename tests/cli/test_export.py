@@ -9,7 +9,7 @@ import pytest
 from optimizer.deployment import Deployment, now
 from optimizer.domain.instants import DAY
 from optimizer.history.opening import open_history
-from optimizer.services.deciding import DecisionRequest, decide
+from optimizer.services.decisions.deciding import DecisionRequest, decide
 from optimizer.settings import Settings
 
 PERSON = {"days_since_purchase": 120, "lifetime_value": 900.0, "country": "US"}

@@ -8,7 +8,7 @@ import typer
 from optimizer import __version__
 from optimizer.cli.keys import ScopeName
 from optimizer.cli.main import app
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 
 
 def paths(command: Any, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

@@ -12,8 +12,8 @@ from optimizer.deployment import Deployment, now
 from optimizer.domain.reasons import Block
 from optimizer.evaluation.estimates import Estimate
 from optimizer.evaluation.verdicts import Verdict
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.hindsight import Hindsight
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.documents.hindsight import Hindsight
 from optimizer.settings import Settings
 
 PEOPLE = 150

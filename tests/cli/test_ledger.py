@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from optimizer.deployment import Deployment, now
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.recording import OutcomeReport, record_outcomes
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.outcomes.recording import OutcomeReport, record_outcomes
 from optimizer.settings import Settings
 
 PERSON = {"days_since_purchase": 120, "lifetime_value": 900.0, "country": "US"}

@@ -10,10 +10,10 @@ import pytest
 
 from optimizer.deployment import Deployment, now
 from optimizer.domain.notices import Notice, NoticeKind
-from optimizer.services.delivering import Attempt, settle, take
-from optimizer.services.notices import address, announce
+from optimizer.services.notices.announcing import address, announce
+from optimizer.services.notices.delivering import Attempt, settle, take
 from optimizer.settings import read_settings
-from optimizer.web.notice_answers import NoticesOut
+from optimizer.web.shapes.notice_answers import NoticesOut
 
 
 @pytest.fixture

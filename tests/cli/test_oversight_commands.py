@@ -52,7 +52,7 @@ def test_pinning_names_campaign_and_variant(steer: Any) -> None:
 
 
 def test_json_is_what_http_answers(steer: Any, in_force: Path) -> None:
-    from optimizer.web.oversight_answers import SteeredOut
+    from optimizer.web.shapes.oversight_answers import SteeredOut
 
     shown = steer("review", "winback", "--json")
     answer = json.loads(shown.out)

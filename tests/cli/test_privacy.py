@@ -10,9 +10,9 @@ import pytest
 
 from optimizer.deployment import Deployment, now
 from optimizer.domain.instants import DAY
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.profiles import put_profile
-from optimizer.services.suppressing import suppress
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.recipients.profiles import put_profile
+from optimizer.services.recipients.suppressing import suppress
 from optimizer.settings import read_settings
 from optimizer.storage.recipients import Profile
 
@@ -37,7 +37,7 @@ def exported(run: Any, folder: Path, recipient: str) -> Any:
 
 
 def test_an_export_is_what_http_answers(with_people: Path, run: Any) -> None:
-    from optimizer.web.disclosure_answers import DisclosureOut
+    from optimizer.web.shapes.disclosure_answers import DisclosureOut
 
     found = exported(run, with_people, "zoe")
     DisclosureOut.model_validate(found, strict=False)

@@ -62,7 +62,7 @@ def test_proposals_are_listed_shown_accepted_and_rejected(run: Any, proposed: Pa
 
 
 def test_json_is_what_http_answers(run: Any, proposed: Path) -> None:
-    from optimizer.web.proposal_answers import DecidedOut, ShownOut
+    from optimizer.web.shapes.proposal_answers import DecidedOut, ShownOut
 
     ShownOut.model_validate(json.loads(run("proposals", "show", "1", "--json", "-w", proposed).out), strict=False)
     done = run("proposals", "accept", "1", "--note", "why", "--json", "-w", proposed).out

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from optimizer.deployment import Deployment, now
-from optimizer.services.recording import OutcomeReport, record_outcomes
+from optimizer.services.outcomes.recording import OutcomeReport, record_outcomes
 from optimizer.settings import read_settings
 
 
@@ -38,7 +38,7 @@ def test_what_waits_is_listed_with_its_reason(with_two_waiting: Path, run: Any) 
 
 
 def test_json_is_what_http_answers(with_two_waiting: Path, run: Any) -> None:
-    from optimizer.web.oversight_answers import QuarantineOut
+    from optimizer.web.shapes.oversight_answers import QuarantineOut
 
     found = json.loads(run("quarantine", "list", "--json", "-w", with_two_waiting).out)
     QuarantineOut.model_validate(found, strict=False)

@@ -14,8 +14,16 @@ from optimizer.cli.report import _show
 from optimizer.cli.report_tables import broken
 from optimizer.evaluation.stratified import StratifiedDifference
 from optimizer.insights.measures.alikeness import Alikeness
-from optimizer.services.reporting import CampaignReport, Difference, Estimate, Rate, SegmentReport, VariantReport
-from optimizer.services.summaries import CampaignSummary, Learning, State
+from optimizer.services.oversight.states import Learning, State
+from optimizer.services.reports.reporting import (
+    CampaignReport,
+    Difference,
+    Estimate,
+    Rate,
+    SegmentReport,
+    VariantReport,
+)
+from optimizer.services.reports.summaries import CampaignSummary
 
 NOON = 1_790_000_000 * 1_000_000
 LONG = "new-arrivals-spring-collection-2026"

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from tests.unit.insights.discovering.logs import HOSTILE, planted
 
-from optimizer.strategy.source import read_source
+from optimizer.strategy.yaml.source import read_source
 
 COLUMNS = ("--variant", "mail", "--reward", "bought", "--propensity", "0.5")
 

@@ -12,8 +12,8 @@ from tests.contract.documents_at_random import campaign_at_random, strategy_at_r
 from optimizer.domain.instants import Instant
 from optimizer.engine.apart import Apart
 from optimizer.engine.basis import read_basis
-from optimizer.services.bundling import Bundle, issue_bundle
-from optimizer.services.uploading import MadeApart, Uploaded, upload_decisions
+from optimizer.services.decisions.bundling import Bundle, issue_bundle
+from optimizer.services.decisions.uploading import MadeApart, Uploaded, upload_decisions
 
 NAMES = ["Ann", "Risk-Free", "BARBARA", "Ann!!", "x" * 60, "free"]
 

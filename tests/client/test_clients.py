@@ -33,8 +33,8 @@ from optimizer.client import (
     WrongKey,
     calls,
 )
-from optimizer.services.suppressing import RECIPIENT_PATTERN
-from optimizer.web import requests
+from optimizer.services.recipients.suppressing import RECIPIENT_PATTERN
+from optimizer.web.shapes import requests
 
 NOBODY = "http://127.0.0.1:9"  # discards: nothing listens there
 QUICK = {"timeouts": Timeouts(0.2, 0.2, 0.5), "retries": Retries(2, 0.01)}

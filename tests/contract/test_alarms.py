@@ -15,10 +15,10 @@ from optimizer.domain.instants import DAY, HOUR, Instant, bucket
 from optimizer.domain.statistics import DECIDED, Cell, Sums, delay_metric
 from optimizer.engine.beliefs import posterior_of
 from optimizer.engine.gathering import evidence_of
-from optimizer.services import steering
 from optimizer.services.live import DOCUMENTS
-from optimizer.services.overseeing import standing, standing_json
-from optimizer.services.reporting import report
+from optimizer.services.oversight import steering
+from optimizer.services.oversight.overseeing import standing, standing_json
+from optimizer.services.reports.reporting import report
 
 EACH = 40  # decisions of each variant in an hour
 

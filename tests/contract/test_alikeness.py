@@ -12,15 +12,15 @@ from optimizer.domain.instants import DAY, HOUR, isoformat
 from optimizer.insights.measures.alikeness import NOT_LOOKED_AT, Alikeness
 from optimizer.insights.measures.measurement import CampaignMeasurement
 from optimizer.insights.weekly.found import Lift as WeeklyLift
-from optimizer.services.alikeness import alikeness
-from optimizer.services.dossier import dossier
-from optimizer.services.measuring import measured
-from optimizer.services.overviewing import Lift, lifts
+from optimizer.services.learning.alikeness import alikeness
+from optimizer.services.measures.measuring import measured
 from optimizer.services.proposing.keeping import keep, made
-from optimizer.services.reporting import CampaignReport, report
-from optimizer.services.tabulating import groups_table, variants_table
-from optimizer.services.weekly import weekly_review
-from optimizer.web.report_answers import ReportOut, report_json
+from optimizer.services.reports.dossier import dossier
+from optimizer.services.reports.overviewing import Lift, lifts
+from optimizer.services.reports.reporting import CampaignReport, report
+from optimizer.services.reports.tabulating import groups_table, variants_table
+from optimizer.services.reports.weekly import weekly_review
+from optimizer.web.shapes.report_answers import ReportOut, report_json
 
 MEMBERS = "members"
 TIMES = 5  # decisions of each recipient who comes back

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from optimizer.deployment import Deployment
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.errors import ConfigurationError, Conflict, OptimizerError
-from optimizer.services.archiving import export_ledger, import_ledger, read_manifest
-from optimizer.services.profiles import put_profile
+from optimizer.services.exports.archiving import export_ledger, import_ledger, read_manifest
+from optimizer.services.recipients.profiles import put_profile
 from optimizer.storage.recipients import Profile
 from optimizer.storage.store import Store
 

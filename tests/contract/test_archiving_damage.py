@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from optimizer.deployment import Deployment
 from optimizer.errors import OptimizerError
-from optimizer.services.archiving import SUFFIX, export_ledger, import_ledger, read_manifest
+from optimizer.services.exports.archiving import SUFFIX, export_ledger, import_ledger, read_manifest
 from optimizer.settings import Settings
 
 VALUES = [None, 1, "x", [], {}, [1], -1, 1e308, True, 2**70, "\0"]

@@ -8,9 +8,9 @@ import pytest
 
 from optimizer.domain.instants import DAY
 from optimizer.errors import Conflict, NotFound
-from optimizer.services import steering
-from optimizer.services.assisting import choices, offered, offers
-from optimizer.services.deciding import Answer
+from optimizer.services.decisions.deciding import Answer
+from optimizer.services.oversight import steering
+from optimizer.services.reports.assisting import choices, offered, offers
 
 
 def chosen(house: Any, variant: str, n: int) -> list[Answer]:

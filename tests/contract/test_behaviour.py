@@ -17,15 +17,15 @@ from optimizer.engine import behaviour as engine
 from optimizer.engine.behaviour import Behaviour
 from optimizer.errors import InvalidRequest
 from optimizer.policy.draw import recipient_key
-from optimizer.services import behaviour as services
-from optimizer.services.archiving import export_ledger, import_ledger
-from optimizer.services.behaviour import fill_behaviour, happening_of, note
-from optimizer.services.disclosing import disclose
-from optimizer.services.erasing import erase
-from optimizer.services.explaining import explain
-from optimizer.services.profiles import put_profile
-from optimizer.services.ranking import rank
-from optimizer.services.retention import retain
+from optimizer.services.decisions.explaining import explain
+from optimizer.services.decisions.ranking import rank
+from optimizer.services.exports.archiving import export_ledger, import_ledger
+from optimizer.services.recipients import behaviour as services
+from optimizer.services.recipients.behaviour import fill_behaviour, happening_of, note
+from optimizer.services.recipients.disclosing import disclose
+from optimizer.services.recipients.erasing import erase
+from optimizer.services.recipients.profiles import put_profile
+from optimizer.services.recipients.retention import retain
 from optimizer.storage.recipients import Profile
 from optimizer.strategy.workspace import read_workspace
 

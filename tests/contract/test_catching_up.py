@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlmodel import SQLModel
 
 from optimizer.domain.instants import DAY, HOUR
-from optimizer.services.catching_up import COUNTED, catch_up, is_behind
+from optimizer.services.learning.catching_up import COUNTED, catch_up, is_behind
 
 STATISTICS = SQLModel.metadata.tables["statistics"]
 REVISIONS = SQLModel.metadata.tables["revisions"]

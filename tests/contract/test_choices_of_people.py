@@ -10,10 +10,10 @@ import pytest
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.domain.reasons import Block, Group, Reason
 from optimizer.errors import Conflict, InvalidRequest, NotFound
-from optimizer.services import steering
-from optimizer.services.deciding import Answer
-from optimizer.services.explaining import explain
-from optimizer.services.ranking import Ranked, rank
+from optimizer.services.decisions.deciding import Answer
+from optimizer.services.decisions.explaining import explain
+from optimizer.services.decisions.ranking import Ranked, rank
+from optimizer.services.oversight import steering
 
 STRATEGY = """\
 strategy: shop

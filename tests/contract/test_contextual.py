@@ -12,11 +12,11 @@ from optimizer.domain.controls import UNTOUCHED, Controls
 from optimizer.domain.instants import DAY, HOUR, MINUTE
 from optimizer.engine.contexts import MOST_TRIALS
 from optimizer.errors import DocumentError
-from optimizer.services import training
-from optimizer.services.explaining import explain
-from optimizer.services.hindsight import hindsight
+from optimizer.services.decisions.explaining import explain
+from optimizer.services.documents.hindsight import hindsight
+from optimizer.services.learning import training
+from optimizer.services.learning.training import newest_trials
 from optimizer.services.live import DOCUMENTS, tactics_of
-from optimizer.services.training import newest_trials
 from optimizer.strategy.workspace import read_workspace
 
 STRATEGY = """\
@@ -156,7 +156,7 @@ def test_nothing_is_read_before_a_fit_is_due(play: Play, monkeypatch: pytest.Mon
         reads.append(1)
         return newest_trials(*arguments)
 
-    monkeypatch.setattr("optimizer.services.learning.newest_trials", counted)
+    monkeypatch.setattr("optimizer.services.learning.refreshing.newest_trials", counted)
     before = house.learn()
     send(house, 50)
     house.later(59 * MINUTE)

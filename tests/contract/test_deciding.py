@@ -11,8 +11,8 @@ import pytest
 from optimizer.domain.instants import DAY
 from optimizer.domain.reasons import Block, Reason
 from optimizer.errors import InvalidRequest, NotFound
-from optimizer.services.deciding import Answer
-from optimizer.services.explaining import explain
+from optimizer.services.decisions.deciding import Answer
+from optimizer.services.decisions.explaining import explain
 from optimizer.storage.decisions import Decisions
 
 
@@ -177,7 +177,7 @@ def test_a_recipient_outside_the_audience_gets_nothing(house: Any) -> None:
 
 
 def test_the_stored_profile_is_used_and_the_request_wins_over_it(house: Any) -> None:
-    from optimizer.services.profiles import put_profile, stored_profile
+    from optimizer.services.recipients.profiles import put_profile, stored_profile
     from optimizer.storage.recipients import Profile
 
     live = house.deployment.live

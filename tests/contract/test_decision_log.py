@@ -14,7 +14,7 @@ from optimizer.domain.decision import Decision
 from optimizer.domain.instants import DAY, HOUR, SECOND
 from optimizer.domain.reasons import Group, Reason
 from optimizer.errors import InvalidRequest, NotFound
-from optimizer.services.paging import PAGE, day_of, decision_log, decisions_about
+from optimizer.services.decisions.paging import PAGE, day_of, decision_log, decisions_about
 from optimizer.storage.decision_log import Wanted
 
 ANY = Wanted()

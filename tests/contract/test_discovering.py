@@ -11,8 +11,8 @@ import pytest
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.errors import InvalidRequest, NotFound
 from optimizer.insights.discovering.discovered import Bounds
-from optimizer.services import discovering
-from optimizer.services.discovering import discovered, discovered_for_a_page
+from optimizer.services.proposing import discovering
+from optimizer.services.proposing.discovering import discovered, discovered_for_a_page
 
 STRATEGY = """\
 strategy: shop

@@ -17,13 +17,13 @@ from optimizer.domain.statistics import DECIDED, Cell, Sums, Tally
 from optimizer.engine.watching import watched
 from optimizer.errors import NotFound
 from optimizer.insights.guardrail_rates import guardrail_rates
-from optimizer.services import campaign_sums as sums_module
-from optimizer.services.campaign_sums import campaign_sums
-from optimizer.services.dossier import HOLDOUT, LEARNING, Dossier, dossier
-from optimizer.services.illustrating import Illustrated, illustrated
-from optimizer.services.leaderboards import Sort, leaderboard
-from optimizer.services.reporting import report
-from optimizer.services.steering import pause_variant, review
+from optimizer.services.oversight.steering import pause_variant, review
+from optimizer.services.reports import campaign_sums as sums_module
+from optimizer.services.reports.campaign_sums import campaign_sums
+from optimizer.services.reports.dossier import HOLDOUT, LEARNING, Dossier, dossier
+from optimizer.services.reports.illustrating import Illustrated, illustrated
+from optimizer.services.reports.leaderboards import Sort, leaderboard
+from optimizer.services.reports.reporting import report
 from optimizer.settings import Settings
 from optimizer.storage.readings import FOR_EVER, day_of
 

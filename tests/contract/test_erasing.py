@@ -13,11 +13,11 @@ from tests.contract.erasing_traces import files_of, found_in, traces_of
 from optimizer.deployment import random_id
 from optimizer.domain.instants import DAY
 from optimizer.errors import InvalidRequest
-from optimizer.services.disclosing import Disclosure, disclose
-from optimizer.services.erasing import Erased, erase
-from optimizer.services.explaining import explain
-from optimizer.services.profiles import put_profile
-from optimizer.services.suppressing import suppress, suppression, unsuppress
+from optimizer.services.decisions.explaining import explain
+from optimizer.services.recipients.disclosing import Disclosure, disclose
+from optimizer.services.recipients.erasing import Erased, erase
+from optimizer.services.recipients.profiles import put_profile
+from optimizer.services.recipients.suppressing import suppress, suppression, unsuppress
 from optimizer.storage.persons import KEYED
 from optimizer.storage.recipients import Profile
 from optimizer.storage.scrubbing import scrub

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from optimizer.domain.instants import MINUTE
-from optimizer.services.explaining import explain
+from optimizer.services.decisions.explaining import explain
 
 WINBACK = "campaigns/winback.yaml"
 Files, Edit = Mapping[str, str], Callable[..., dict[str, str]]

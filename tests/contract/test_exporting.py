@@ -17,9 +17,9 @@ from optimizer.engine.assessment import assess
 from optimizer.errors import InvalidRequest, NotFound
 from optimizer.history.feedback import hashes
 from optimizer.history.opening import open_history
-from optimizer.services import exporting, ledger_rows
-from optimizer.services.exporting import Exported, export_campaign, feedback_of
-from optimizer.services.ledger_rows import LeftOut
+from optimizer.services.exports import exporting, ledger_rows
+from optimizer.services.exports.exporting import Exported, export_campaign, feedback_of
+from optimizer.services.exports.ledger_rows import LeftOut
 
 STRATEGY = """\
 strategy: shop

@@ -9,10 +9,10 @@ import pytest
 
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.errors import NotFound
-from optimizer.services import steering
-from optimizer.services.deciding import Answer
-from optimizer.services.forecasting import CampaignForecast, forecast
-from optimizer.web.forecast_answers import ForecastOut, forecast_json
+from optimizer.services.decisions.deciding import Answer
+from optimizer.services.forecasts.forecasting import CampaignForecast, forecast
+from optimizer.services.oversight import steering
+from optimizer.web.shapes.forecast_answers import ForecastOut, forecast_json
 
 CONTROL = "control: {message: hello}\n"
 APPROVAL = "approval: {required: false}\n"

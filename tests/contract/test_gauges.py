@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from optimizer.domain.instants import DAY, HOUR, MINUTE, SECOND
-from optimizer.services import gauges
-from optimizer.services.gauges import GAUGES, Gauge, GaugeReader, entropy
-from optimizer.services.lease import begin_lease
+from optimizer.services.learning.lease import begin_lease
 from optimizer.services.live import Live
+from optimizer.services.reports import gauges
+from optimizer.services.reports.gauges import GAUGES, Gauge, GaugeReader, entropy
 
 
 def read(house: Any, reader: GaugeReader | None = None) -> Mapping[Gauge, Mapping[tuple[str, ...], float]]:

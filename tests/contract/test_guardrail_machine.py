@@ -40,11 +40,12 @@ from optimizer.deployment import Deployment
 from optimizer.domain.instants import DAY, HOUR, MINUTE
 from optimizer.errors import Contended, DocumentError, OptimizerError
 from optimizer.policy.draw import recipient_key, unit_hash
-from optimizer.services import steering, suppressing
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.explaining import explain
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.decisions.explaining import explain
 from optimizer.services.live import Live
-from optimizer.services.profiles import put_profile
+from optimizer.services.oversight import steering
+from optimizer.services.recipients import suppressing
+from optimizer.services.recipients.profiles import put_profile
 from optimizer.settings import Settings
 from optimizer.storage.commitments import Commitments
 from optimizer.storage.meters import Meters
@@ -577,7 +578,7 @@ def read_once(monkeypatch: Any) -> None:
             read[key] = read_workspace(files)
         return read[key]
 
-    for module in ("live", "applying"):
+    for module in ("live", "documents.applying"):
         monkeypatch.setattr(f"optimizer.services.{module}.read_workspace", workspace)
 
 

@@ -10,9 +10,9 @@ import pytest
 from optimizer.domain.instants import DAY, HOUR, MINUTE, instant
 from optimizer.domain.reasons import Block, Group, Reason
 from optimizer.errors import Conflict
-from optimizer.services import steering
-from optimizer.services.explaining import explain
-from optimizer.services.summaries import summary
+from optimizer.services.decisions.explaining import explain
+from optimizer.services.oversight import steering
+from optimizer.services.reports.summaries import summary
 from optimizer.storage.recipients import Profile
 
 USD = 1_000_000
@@ -125,7 +125,7 @@ def test_reversing_an_unsubscribe_lifts_nothing(play: Play) -> None:
 def test_consent_is_needed_and_a_no_always_wins(
     play: Play, stored: dict[str, bool], said: dict[str, bool], allowed: bool
 ) -> None:
-    from optimizer.services.profiles import put_profile
+    from optimizer.services.recipients.profiles import put_profile
 
     house = play(("channels:", "data: {consent_required: [email]}\nchannels:"))
     with house.deployment.store.writing(alone=True) as ledger:

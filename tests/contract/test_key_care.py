@@ -8,9 +8,9 @@ import pytest
 
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.errors import Conflict, InvalidRequest, NotFound
-from optimizer.services.key_care import create_key, is_live, revoke_keys, rotate_key
-from optimizer.services.keys import RANDOM_BYTES, Scope, hint_of, key_hash, new_key
-from optimizer.services.rates import Rate
+from optimizer.services.keys.api_keys import RANDOM_BYTES, Scope, hint_of, key_hash, new_key
+from optimizer.services.keys.key_care import create_key, is_live, revoke_keys, rotate_key
+from optimizer.services.keys.rates import Rate
 from optimizer.storage.access import StoredKey
 from optimizer.storage.store import Store
 

@@ -12,14 +12,14 @@ import pytest
 
 from optimizer.deployment import Deployment
 from optimizer.domain.instants import HOUR, MINUTE, SECOND
-from optimizer.services import lease as lease_module
 from optimizer.services.clock import Clock
-from optimizer.services.learning import learn_campaign
-from optimizer.services.lease import GRACE, begin_lease, learn_if_due, may_learn
+from optimizer.services.learning import lease as lease_module
+from optimizer.services.learning.lease import GRACE, begin_lease, learn_if_due, may_learn
+from optimizer.services.learning.refreshing import learn_campaign
 from optimizer.storage.leases import Lease
-from optimizer.web import keeper as keeper_module
+from optimizer.web.background import keeper as keeper_module
+from optimizer.web.background.keeper import Keeper
 from optimizer.web.desk import Desk
-from optimizer.web.keeper import Keeper
 
 REFRESH = MINUTE  # of a campaign that says nothing else
 

@@ -7,10 +7,10 @@ import pytest
 
 from optimizer.domain.instants import MINUTE
 from optimizer.errors import Conflict, DocumentError
-from optimizer.services import steering
-from optimizer.services.explaining import explain
-from optimizer.services.planning import plan
-from optimizer.services.reporting import report
+from optimizer.services.decisions.explaining import explain
+from optimizer.services.documents.planning import plan
+from optimizer.services.oversight import steering
+from optimizer.services.reports.reporting import report
 from optimizer.strategy.workspace import read_workspace
 
 Files = Mapping[str, str]

@@ -17,11 +17,11 @@ from optimizer.domain.reasons import HOLDOUTS, Group
 from optimizer.errors import NotFound
 from optimizer.insights.proposing.all import proposals
 from optimizer.insights.proposing.looked import Looked
-from optimizer.services.deciding import Answer
+from optimizer.services.decisions.deciding import Answer
 from optimizer.services.live import DOCUMENTS
+from optimizer.services.oversight.steering import acknowledge
 from optimizer.services.proposing import looking
 from optimizer.services.proposing.looking import looked_at
-from optimizer.services.steering import acknowledge
 
 STRATEGY = (
     "approval: {required: false}",

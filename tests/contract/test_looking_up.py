@@ -10,9 +10,9 @@ from optimizer.deployment import random_id
 from optimizer.errors import InvalidRequest
 from optimizer.policy.draw import recipient_key
 from optimizer.services.auditing import audit_page, verify_audit
-from optimizer.services.disclosing import disclose
-from optimizer.services.erasing import erase
-from optimizer.services.looking_up import EXPORT, about_nobody, note_look_up
+from optimizer.services.recipients.disclosing import disclose
+from optimizer.services.recipients.erasing import erase
+from optimizer.services.recipients.looking_up import EXPORT, about_nobody, note_look_up
 
 
 def noted(house: Any, recipient: str, note: str = "", **rest: Any) -> None:

@@ -10,8 +10,8 @@ import pytest
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.errors import NotFound
 from optimizer.insights.measures.comparison import Verdict
-from optimizer.services.measuring import measured, strategy_measured
-from optimizer.web.measurement_answers import (
+from optimizer.services.measures.measuring import measured, strategy_measured
+from optimizer.web.shapes.measurement_answers import (
     MeasurementOut,
     StrategyMeasurementOut,
     measurement_json,

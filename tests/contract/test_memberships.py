@@ -11,16 +11,16 @@ import pytest
 from optimizer.domain.happenings import Happening
 from optimizer.domain.instants import DAY, MINUTE
 from optimizer.policy.draw import recipient_key
-from optimizer.services.archiving import export_ledger, import_ledger
-from optimizer.services.behaviour import note
-from optimizer.services.disclosing import disclose
-from optimizer.services.erasing import erase
-from optimizer.services.memberships import SHORTEST_STAY, SWEPT_EVERY, is_sweep_due, seen, sweep
-from optimizer.services.notices import post
-from optimizer.services.profiles import put_profile
-from optimizer.services.pseudonyms import Pseudonyms, rotate
-from optimizer.services.seals import Seals
-from optimizer.services.suppressing import suppress, unsuppress
+from optimizer.services.exports.archiving import export_ledger, import_ledger
+from optimizer.services.keys.pseudonyms import Pseudonyms, rotate
+from optimizer.services.keys.seals import Seals
+from optimizer.services.notices.announcing import post
+from optimizer.services.recipients.behaviour import note
+from optimizer.services.recipients.disclosing import disclose
+from optimizer.services.recipients.erasing import erase
+from optimizer.services.recipients.memberships import SHORTEST_STAY, SWEPT_EVERY, is_sweep_due, seen, sweep
+from optimizer.services.recipients.profiles import put_profile
+from optimizer.services.recipients.suppressing import suppress, unsuppress
 from optimizer.storage.recipients import Profile
 
 HELD_OUT, APPROVAL = "holdout: {share: 0.1}\n", "approval: {required: false}\n"

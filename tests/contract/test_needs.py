@@ -13,11 +13,11 @@ from optimizer.domain.instants import DAY, HOUR, SECOND
 from optimizer.domain.proposals import Confidence, Kept, Proposal, ProposalKind, ProposalState
 from optimizer.errors import Conflict
 from optimizer.insights.ranking_words import SHARE
-from optimizer.services import steering
-from optimizer.services.agreeing import check_seen, seen
-from optimizer.services.needs import SOON, Need, NeedKind, needs
-from optimizer.services.overviewing import CampaignLine, Lift, lifts, overview
-from optimizer.services.reporting import report
+from optimizer.services.documents.agreeing import check_seen, seen
+from optimizer.services.oversight import steering
+from optimizer.services.oversight.needs import SOON, Need, NeedKind, needs
+from optimizer.services.reports.overviewing import CampaignLine, Lift, lifts, overview
+from optimizer.services.reports.reporting import report
 from optimizer.storage.audit import AuditEntry
 
 NOON = 1_790_000_000 * SECOND  # from which every house starts

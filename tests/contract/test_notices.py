@@ -11,10 +11,10 @@ from optimizer.domain.instants import DAY, HOUR, MINUTE, SECOND
 from optimizer.domain.notices import ABOUT_PEOPLE, WAITS, Notice, NoticeKind
 from optimizer.domain.statistics import DECIDED, Cell, Sums, outcome_metric
 from optimizer.errors import Conflict, NotFound
-from optimizer.services import steering
-from optimizer.services.delivering import LEASE, Attempt, settle, take
-from optimizer.services.notices import KEPT, address, announce, forget_old, post, retry
-from optimizer.services.noticing import NEARLY
+from optimizer.services.notices.announcing import KEPT, address, announce, forget_old, post, retry
+from optimizer.services.notices.delivering import LEASE, Attempt, settle, take
+from optimizer.services.notices.noticing import NEARLY
+from optimizer.services.oversight import steering
 
 TAKEN = Attempt(delivered=True)
 REFUSED = Attempt(delivered=False, trouble="answered 400")

@@ -12,7 +12,7 @@ from optimizer.domain.delays import delay_bin
 from optimizer.domain.instants import DAY, HOUR, MINUTE, SECOND
 from optimizer.domain.micros import MICRO
 from optimizer.errors import NotFound
-from optimizer.services.quarantine import retry, waiting
+from optimizer.services.outcomes.quarantine import retry, waiting
 
 HYGIENE = "approval: {required: false}\nhygiene: {fastest: PT5S, honeypot: hidden_clicked}\n"
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from optimizer.domain.meters import Allowance, MeterKey, Reading
 from optimizer.errors import Contended, Unavailable
-from optimizer.services.deciding import decide
+from optimizer.services.decisions.deciding import decide
 from optimizer.storage.pipelines import MOST_UNSENT, PipelinedConnection
 from optimizer.storage.rows import driver_of
 from optimizer.storage.store import Store, Writing

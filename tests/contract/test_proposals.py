@@ -15,15 +15,15 @@ from optimizer.domain.instants import DAY, HOUR, Instant
 from optimizer.domain.proposal_json import digest, proposal_json, read_proposal
 from optimizer.domain.proposals import Confidence, Edit, Effect, Kept, Proposal, ProposalKind, ProposalState
 from optimizer.errors import Conflict, InvalidRequest, NotFound, OptimizerError
-from optimizer.services import steering
-from optimizer.services.archiving import export_ledger, import_ledger
+from optimizer.services.documents.undoing import refuse_undoing, undone
+from optimizer.services.exports.archiving import export_ledger, import_ledger
 from optimizer.services.live import DOCUMENTS, Live
+from optimizer.services.oversight import steering
 from optimizer.services.proposing import keeping
 from optimizer.services.proposing.deciding import Decided, accept, reject
 from optimizer.services.proposing.keeping import Made, is_due, keep, made, may_return
 from optimizer.services.proposing.pulling import pull
 from optimizer.services.proposing.showing import show
-from optimizer.services.proposing.undoing import refuse_undoing, undone
 from optimizer.storage.proposals import Round
 from optimizer.storage.store import Ledger
 from optimizer.strategy.workspace import read_workspace

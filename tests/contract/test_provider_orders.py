@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.web.posts import MAILERS, Mailer
 
 from optimizer.domain.instants import HOUR, MINUTE, SECOND, Instant
+from optimizer.services.outcomes.recording import OutcomeReport
 from optimizer.services.providers import mailgun, postmark, resend, sendgrid, ses, standard
 from optimizer.services.providers.arrivals import Arrival
-from optimizer.services.recording import OutcomeReport
 from optimizer.strategy.workspace import read_workspace
 
 # What may happen to one message, and when; a person opens after a machine has, and clicks twice.

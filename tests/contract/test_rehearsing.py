@@ -23,10 +23,10 @@ from optimizer.engine.supplies import Supplies, meters_of
 from optimizer.engine.tactic import Tactic
 from optimizer.guardrails.groups import GROUPS
 from optimizer.policy.draw import recipient_key
-from optimizer.services.committing import later_supplies
-from optimizer.services.deciding import Answer, DecisionRequest
-from optimizer.services.proving import Chances, chances
-from optimizer.services.recording import OutcomeReport
+from optimizer.services.decisions.committing import later_supplies
+from optimizer.services.decisions.deciding import Answer, DecisionRequest
+from optimizer.services.decisions.proving import Chances, chances
+from optimizer.services.outcomes.recording import OutcomeReport
 from optimizer.simulation import rehearsing
 from optimizer.simulation.rehearsing import Plan, rehearse
 from optimizer.simulation.world import Population

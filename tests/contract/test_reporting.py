@@ -11,8 +11,8 @@ import pytest
 from optimizer.domain.controls import Controls
 from optimizer.domain.instants import DAY, HOUR, isoformat
 from optimizer.services.live import DOCUMENTS
-from optimizer.services.reporting import CampaignReport, VariantReport, report
-from optimizer.web.report_answers import ReportOut, report_json
+from optimizer.services.reports.reporting import CampaignReport, VariantReport, report
+from optimizer.web.shapes.report_answers import ReportOut, report_json
 
 ONE_SEGMENT = (
     "segments:\n  - id: lapsed\n    when: {days: {at_least: 90}}\n  - id: american\n    when: {country: US}\n",

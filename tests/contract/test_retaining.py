@@ -9,9 +9,9 @@ import pytest
 
 from optimizer.deployment import random_id
 from optimizer.domain.instants import DAY
-from optimizer.services.disclosing import disclose
-from optimizer.services.profiles import put_profile
-from optimizer.services.retention import Retained, retain
+from optimizer.services.recipients.disclosing import disclose
+from optimizer.services.recipients.profiles import put_profile
+from optimizer.services.recipients.retention import Retained, retain
 from optimizer.storage.recipients import Profile
 
 RULES = "data: {retention: {decisions: P30D, profiles: P60D, quarantine: P10D}}\n"

@@ -18,10 +18,10 @@ from optimizer.deployment import Deployment
 from optimizer.domain.instants import DAY
 from optimizer.errors import ConfigurationError, Unavailable
 from optimizer.policy.draw import recipient_key
-from optimizer.services.disclosing import disclose
-from optimizer.services.profiles import put_profile
-from optimizer.services.pseudonyms import PERSONS_AS_THEY_ARE, RECIPIENT_KEY, Pseudonyms, fingerprint
-from optimizer.services.suppressing import suppress
+from optimizer.services.keys.pseudonyms import PERSONS_AS_THEY_ARE, RECIPIENT_KEY, Pseudonyms, fingerprint
+from optimizer.services.recipients.disclosing import disclose
+from optimizer.services.recipients.profiles import put_profile
+from optimizer.services.recipients.suppressing import suppress
 from optimizer.settings import Settings
 from optimizer.storage.recipients import Profile
 from optimizer.storage.scrubbing import scrub
@@ -130,7 +130,7 @@ def test_an_old_key_and_the_new_files_recognise_nobody(town: Any) -> None:
 
 
 def test_a_quarantined_report_is_used_once_its_decision_is_there(town: Any) -> None:
-    from optimizer.services.quarantine import retry
+    from optimizer.services.outcomes.quarantine import retry
 
     town.deployment.rotate_recipient_key()
     town.decided("carl", "c1")
@@ -225,7 +225,7 @@ import os, signal, sys
 from pathlib import Path
 from optimizer.deployment import Deployment
 from optimizer.settings import read_settings
-from optimizer.services.recipient_keys import RecipientKeys
+from optimizer.services.keys.recipient_keys import RecipientKeys
 from optimizer.storage.persons import Persons
 from optimizer.storage.versions import Revisions
 def die(*_, **__):

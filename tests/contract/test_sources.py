@@ -15,10 +15,10 @@ from optimizer.domain.instants import DAY, HOUR
 from optimizer.domain.sayings import Saying
 from optimizer.errors import InvalidRequest, NotFound
 from optimizer.policy.draw import recipient_key
-from optimizer.services.archiving import export_ledger, import_ledger
-from optimizer.services.disclosing import disclose
-from optimizer.services.erasing import erase
-from optimizer.services.profiles import Told, hear, put_attributes, put_profile, stored_profile
+from optimizer.services.exports.archiving import export_ledger, import_ledger
+from optimizer.services.recipients.disclosing import disclose
+from optimizer.services.recipients.erasing import erase
+from optimizer.services.recipients.profiles import Told, hear, put_attributes, put_profile, stored_profile
 from optimizer.storage.recipients import Profile
 
 SOURCES = "sources: [crm, site, esp]\n"

@@ -12,10 +12,10 @@ import pytest
 from optimizer.domain.controls import UNTOUCHED, Controls, Status
 from optimizer.domain.instants import DAY
 from optimizer.errors import Conflict, InvalidRequest, NotFound
-from optimizer.services import steering
 from optimizer.services.live import DOCUMENTS
-from optimizer.services.overseeing import standing
-from optimizer.services.steering import Steered
+from optimizer.services.oversight import steering
+from optimizer.services.oversight.overseeing import standing
+from optimizer.services.oversight.steering import Steered
 from optimizer.storage.audit import Link
 
 ROLLOUT = """\

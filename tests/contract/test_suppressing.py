@@ -10,13 +10,13 @@ import pytest
 from optimizer.domain.instants import DAY, SECOND
 from optimizer.errors import Conflict, InvalidRequest
 from optimizer.policy.draw import recipient_key
-from optimizer.services import suppressing
-from optimizer.services.capacity import capacity_warnings
-from optimizer.services.suppressing import RECIPIENT_PATTERN, Suppressed
+from optimizer.services.documents.capacity import capacity_warnings
+from optimizer.services.recipients import suppressing
+from optimizer.services.recipients.suppressing import RECIPIENT_PATTERN, Suppressed
 from optimizer.storage.access import Approval
 from optimizer.storage.audit import AuditEntry
 from optimizer.strategy.workspace import read_workspace
-from optimizer.web.findings import _PATTERNS
+from optimizer.web.shapes.findings import _PATTERNS
 
 EVERYWHERE = "*"
 

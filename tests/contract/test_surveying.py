@@ -9,12 +9,12 @@ import pytest
 
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.errors import NotFound
-from optimizer.services import steering
 from optimizer.services.auditing import trail
-from optimizer.services.editions import comparison, edition, editions
-from optimizer.services.quarantine import piles
-from optimizer.services.reviewing import agenda
-from optimizer.services.surveying import violations
+from optimizer.services.documents.editions import comparison, edition, editions
+from optimizer.services.outcomes.quarantine import piles
+from optimizer.services.oversight import steering
+from optimizer.services.oversight.reviewing import agenda
+from optimizer.services.oversight.surveying import violations
 
 Edited = Callable[..., dict[str, str]]
 

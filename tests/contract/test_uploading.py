@@ -12,12 +12,12 @@ from tests.client.made_apart import apart_of, bundle_of, made_by, uploaded
 from optimizer.domain.instants import DAY, MINUTE, SECOND
 from optimizer.engine.basis import MOST_AGE
 from optimizer.errors import NotFound
-from optimizer.services.bundling import Bundle, find_bundle, issue_bundle
-from optimizer.services.erasing import erase
+from optimizer.services.decisions.bundling import Bundle, find_bundle, issue_bundle
+from optimizer.services.decisions.uploading import SLACK, MadeApart, Verdict
 from optimizer.services.live import Live
-from optimizer.services.steering import stop
-from optimizer.services.suppressing import suppress
-from optimizer.services.uploading import SLACK, MadeApart, Verdict
+from optimizer.services.oversight.steering import stop
+from optimizer.services.recipients.erasing import erase
+from optimizer.services.recipients.suppressing import suppress
 from optimizer.storage.recipients import Profile
 
 EDITED = "campaigns/winback.yaml"

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from optimizer.domain.instants import MINUTE
-from optimizer.services.explaining import explain
-from optimizer.services.planning import plan
+from optimizer.services.decisions.explaining import explain
+from optimizer.services.documents.planning import plan
 from optimizer.strategy.workspace import read_workspace
 
 Files = Mapping[str, str]

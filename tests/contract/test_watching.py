@@ -13,9 +13,9 @@ from optimizer.domain.controls import UNTOUCHED, Controls, Status
 from optimizer.domain.instants import DAY, HOUR, bucket
 from optimizer.domain.statistics import DECIDED, NOTHING, Cell, Sums
 from optimizer.errors import NotFound
-from optimizer.services import steering
+from optimizer.services.learning.watching import watch_campaign
 from optimizer.services.live import DOCUMENTS
-from optimizer.services.watching import watch_campaign
+from optimizer.services.oversight import steering
 
 METRICS = """\
 approval: {required: false}

@@ -11,9 +11,9 @@ import pytest
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.errors import Conflict, InvalidRequest
 from optimizer.insights.weekly.markdown import markdown
-from optimizer.services import steering
-from optimizer.services.deciding import Answer
-from optimizer.services.weekly import Shown, Signed, shown_review, sign_weekly_review, text_of
+from optimizer.services.decisions.deciding import Answer
+from optimizer.services.oversight import steering
+from optimizer.services.reports.weekly import Shown, Signed, shown_review, sign_weekly_review, text_of
 
 WEEK = "2026-W39"  # the house begins on its Monday
 HOSTILE = "<script>alert(1)</script> [x](https://evil.example) | `a`"

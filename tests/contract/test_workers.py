@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
-from optimizer.services import deciding
-from optimizer.services.deciding import Answer, decide
+from optimizer.services.decisions import deciding
+from optimizer.services.decisions.deciding import Answer, decide
 from optimizer.services.group_commit import GroupCommit
-from optimizer.services.learning import learn_campaign
-from optimizer.services.recording import record_outcomes
+from optimizer.services.learning.refreshing import learn_campaign
+from optimizer.services.outcomes.recording import record_outcomes
 from optimizer.storage.snapshots import Snapshots
 from optimizer.storage.store import Ledger
 
@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from optimizer.deployment import Deployment, load_workspace, now
 from optimizer.settings import read_settings
-from optimizer.services.applying import apply_workspace
+from optimizer.services.documents.applying import apply_workspace
 deployment = Deployment(Path(sys.argv[1]), read_settings())
 with deployment.store.writing(alone=True) as ledger:
     apply_workspace(ledger, load_workspace(deployment.folder), actor="other", note="", now=now())

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from optimizer.cli.main import app
 from optimizer.domain.reasons import Group
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 from optimizer.web.console import assist
 from optimizer.web.console.shell import SCOPES
 

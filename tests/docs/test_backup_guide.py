@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from optimizer.cli.main import app
 from optimizer.deployment import Deployment, now
-from optimizer.services.deciding import DecisionRequest, decide
+from optimizer.services.decisions.deciding import DecisionRequest, decide
 from optimizer.settings import Settings
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "backup.md").read_text("utf-8")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from optimizer.cli.main import app
 from optimizer.domain.instants import HOUR
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 from optimizer.web.console.routes import router
 from optimizer.web.console.sessions import IDLE, LONGEST
 

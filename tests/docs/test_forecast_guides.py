@@ -57,7 +57,7 @@ def test_every_command_of_a_guide_works(guide: str, shop: Path) -> None:
 
 def test_the_guide_names_every_section_of_a_review(shop: Path) -> None:
     from optimizer.deployment import Deployment
-    from optimizer.services.weekly import weekly_review
+    from optimizer.services.reports.weekly import weekly_review
     from optimizer.settings import read_settings
 
     deployment = Deployment(shop, read_settings())

@@ -18,7 +18,7 @@ from optimizer.guardrails.rollout import Requirement
 from optimizer.strategy import brand, limits
 from optimizer.strategy.fields import Document
 from optimizer.strategy.workspace import read_workspace
-from optimizer.web.oversight import router as oversight
+from optimizer.web.routes.oversight import router as oversight
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guardrails.md").read_text()

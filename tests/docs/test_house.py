@@ -8,12 +8,35 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "src").rglob("*.py"))
+ROOMS = sorted({path.parent for path in SOURCES if "migrations" not in path.parts})
+MOST_DOORS = 45  # modules in one folder: more, and nobody finds a line by guessing
 NOT_USED = ("variation", "pscore", "treatment")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT / "src")))
 def test_modules_are_short_enough_to_read(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 360
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda path: str(path.relative_to(ROOT / "src")))
+def test_a_room_says_what_it_is_for_and_has_no_more_doors_than_people_look_through(room: Path) -> None:
+    assert (room / "__init__.py").read_text().startswith('"""')
+    assert len(list(room.glob("*.py"))) <= MOST_DOORS
+
+
+@pytest.mark.parametrize(
+    "room", [room for room in ROOMS if len(room.relative_to(ROOT / "src" / "optimizer").parts) == 1]
+)
+def test_every_large_room_and_the_rooms_of_the_largest_are_on_the_map(room: Path) -> None:
+    listed = re.search(r"```\n(cli .*?)```", (ROOT / "CONTRIBUTING.md").read_text(), re.DOTALL)
+    assert listed is not None
+    named = set(re.findall(r"[a-z]+", listed[1]))
+    inner = (
+        {each.name for each in room.iterdir() if each in ROOMS}
+        if room.name in {"web", "services", "strategy"}
+        else set()
+    )
+    assert {room.name, *inner} <= named
 
 
 @pytest.mark.parametrize("word", NOT_USED)

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from optimizer.cli.main import app
 from optimizer.evaluation.stratified import FEWEST_AMOUNTS, FEWEST_SEEN
 from optimizer.insights.measures.trend import Course
-from optimizer.services.measuring import KNOWN_FOR, THE_HOLDOUT, THE_STRATEGYS
+from optimizer.services.measures.measuring import KNOWN_FOR, THE_HOLDOUT, THE_STRATEGYS
 from optimizer.strategy.workspace import read_workspace
-from optimizer.web import measurements
 from optimizer.web.console import measurement
+from optimizer.web.routes import measurements
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "measurement.md").read_text("utf-8")
 

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 from optimizer.cli.main import app
 from optimizer.domain.instants import HOUR, MINUTE, SECOND
 from optimizer.domain.notices import WAITS, NoticeKind
-from optimizer.services.delivering import LEASE
-from optimizer.services.memberships import SHORTEST_STAY, SWEPT_EVERY
-from optimizer.services.notices import KEPT
+from optimizer.services.notices.announcing import KEPT
+from optimizer.services.notices.delivering import LEASE
+from optimizer.services.recipients.memberships import SHORTEST_STAY, SWEPT_EVERY
 from optimizer.strategy.workspace import read_workspace
-from optimizer.web.posting import MOST_ANSWER, TIMEOUT_SECONDS
-from optimizer.web.sweeping import PORTION
+from optimizer.web.background.posting import MOST_ANSWER, TIMEOUT_SECONDS
+from optimizer.web.background.sweeping import PORTION
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "notices.md").read_text("utf-8")

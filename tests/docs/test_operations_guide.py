@@ -10,10 +10,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from optimizer.services.gauges import GAUGES
+from optimizer.services.reports.gauges import GAUGES
 from optimizer.settings import Settings
-from optimizer.web.exposition import HOST_GAUGES, WORKER_CPU, WORKER_GAUGES
-from optimizer.web.telemetry import METRICS
+from optimizer.web.observing.exposition import HOST_GAUGES, WORKER_CPU, WORKER_GAUGES
+from optimizer.web.observing.telemetry import METRICS
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "operations.md").read_text()

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from optimizer.cli.main import app
 from optimizer.domain.reasons import Group, Reason
-from optimizer.web.requests import ChosenIn, RankIn
+from optimizer.web.shapes.requests import ChosenIn, RankIn
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "people.md").read_text()

@@ -13,7 +13,7 @@ from optimizer.cli.main import app
 from optimizer.storage.persons import KEYED
 from optimizer.strategy.limits import Retention
 from optimizer.strategy.workspace import read_workspace
-from optimizer.web.letting_go import PORTION
+from optimizer.web.background.letting_go import PORTION
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "privacy.md").read_text("utf-8")
 

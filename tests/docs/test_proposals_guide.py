@@ -14,7 +14,7 @@ from optimizer.deployment import Deployment, now
 from optimizer.domain.proposals import Confidence, Edit, Proposal, ProposalKind, ProposalState
 from optimizer.services.proposing.keeping import GROWN, REST, Made, keep
 from optimizer.settings import Settings
-from optimizer.web.proposals import router
+from optimizer.web.routes.proposals import router
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "proposals.md").read_text("utf-8")
 DAYS = 86_400 * 1_000_000

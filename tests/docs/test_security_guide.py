@@ -11,10 +11,13 @@ import yaml
 from typer.testing import CliRunner
 
 from optimizer.cli.main import app
-from optimizer.services import group_commit, keys
+from optimizer.services import group_commit
+from optimizer.services.keys import api_keys
 from optimizer.settings import Settings
-from optimizer.web import heads, json_route, limits, requests
+from optimizer.web import json_route, limits
+from optimizer.web.fast import heads
 from optimizer.web.headers import SECURITY_HEADERS
+from optimizer.web.shapes import requests
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "security.md").read_text()
@@ -27,10 +30,10 @@ LIMITS = {
     "items waiting to be written in one worker": group_commit.MOST_WAITING,
     "items a second of a key, each worker": Settings.model_fields["rate_per_second"].default,
     "items at once of a key after a rest, each worker": Settings.model_fields["rate_burst"].default,
-    "unknown keys a second from one address, each worker": keys.WRONG_KEYS.per_second,
-    "unknown keys at once from one address after a rest, each worker": keys.WRONG_KEYS.burst,
-    "addresses remembered for that, each worker": keys.MOST_ADDRESSES,
-    "reads of the ledger a second for unknown keys, each worker": keys.LOOK_UPS.per_second,
+    "unknown keys a second from one address, each worker": api_keys.WRONG_KEYS.per_second,
+    "unknown keys at once from one address after a rest, each worker": api_keys.WRONG_KEYS.burst,
+    "addresses remembered for that, each worker": api_keys.MOST_ADDRESSES,
+    "reads of the ledger a second for unknown keys, each worker": api_keys.LOOK_UPS.per_second,
 }
 
 
@@ -45,7 +48,7 @@ def test_every_limit_is_that_of_the_code_and_none_is_left_out() -> None:
 
 def test_a_revoked_key_works_no_longer_than_it_says() -> None:
     (seconds,) = re.findall(r"within (\d+) seconds: every worker reads the keys anew every second", GUIDE)
-    assert keys.REFRESH_SECONDS == 1.0 < int(seconds)
+    assert api_keys.REFRESH_SECONDS == 1.0 < int(seconds)
 
 
 def test_every_threat_names_tests_that_exist() -> None:

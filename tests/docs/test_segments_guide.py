@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from optimizer.cli.main import app
 from optimizer.insights.discovering.columns import FEWEST_RECIPIENTS
 from optimizer.scenarios.segment_search import MOST_ROWS
-from optimizer.services.discovering import MOST_DECISIONS, MOST_FOR_A_PAGE
+from optimizer.services.proposing.discovering import MOST_DECISIONS, MOST_FOR_A_PAGE
 from optimizer.strategy.workspace import read_workspace
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "segments.md").read_text("utf-8")

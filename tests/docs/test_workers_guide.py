@@ -10,10 +10,11 @@ from optimizer.cli import listening, serve, workers
 from optimizer.cli.main import app
 from optimizer.domain.instants import MINUTE, SECOND
 from optimizer.domain.reasons import Reason
-from optimizer.services import clock, group_commit, lease
+from optimizer.services import clock, group_commit
+from optimizer.services.learning import lease
 from optimizer.storage import connections, patience
 from optimizer.web import app as web_app
-from optimizer.web import keeper
+from optimizer.web.background import keeper
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "workers.md").read_text()
 PROSE = " ".join(GUIDE.split())

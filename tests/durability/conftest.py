@@ -155,7 +155,7 @@ def served(workspace: Callable[..., Path]) -> Iterator[Callable[..., Serving]]:
     made: list[Serving] = []
 
     def make(house: Any, url: str) -> Serving:
-        from optimizer.services.keys import Scope
+        from optimizer.services.keys.api_keys import Scope
 
         secret = house.deployment.settings.secret.get_secret_value()
         environment = {"OPTIMIZER_DATABASE_URL": url, "OPTIMIZER_SECRET": secret}

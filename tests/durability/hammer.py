@@ -21,9 +21,9 @@ from optimizer.deployment import Deployment
 from optimizer.domain.instants import DAY
 from optimizer.errors import OptimizerError
 from optimizer.services import group_commit
-from optimizer.services.deciding import Answer, DecisionRequest, decide
+from optimizer.services.decisions.deciding import Answer, DecisionRequest, decide
 from optimizer.services.group_commit import GroupCommit, Handler
-from optimizer.services.recording import OutcomeReport, record_outcomes
+from optimizer.services.outcomes.recording import OutcomeReport, record_outcomes
 from optimizer.settings import read_settings
 from optimizer.storage.store import Ledger, is_transient
 

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from optimizer.deployment import Deployment
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.domain.meters import MeterKey, Reading
-from optimizer.services.deciding import Answer
+from optimizer.services.decisions.deciding import Answer
 
 WORKERS = 4
 SECONDS = 7.0

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 
 CLIENTS = 16
 LOAD_SECONDS = 3.0

@@ -20,11 +20,11 @@ from tests.web.receiving import Receiver, receiving
 
 from optimizer.deployment import now
 from optimizer.domain.notices import Notice, NoticeKind
-from optimizer.services.delivering import LEASE
-from optimizer.services.notices import address, announce, post
+from optimizer.services.notices.announcing import address, announce, post
+from optimizer.services.notices.delivering import LEASE
 from optimizer.settings import Receiver as ReceiverSettings
+from optimizer.web.background.posting import Posting
 from optimizer.web.desk import Desk
-from optimizer.web.posting import Posting
 
 SIGNED_WITH = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 APPROVAL = "approval: {required: false}\n"
@@ -34,7 +34,7 @@ HOLDS = """
 import os, signal, sys
 from pathlib import Path
 from optimizer.deployment import Deployment, now
-from optimizer.services.delivering import take
+from optimizer.services.notices.delivering import take
 from optimizer.settings import read_settings
 
 deployment = Deployment(Path(sys.argv[1]), read_settings())
@@ -49,7 +49,7 @@ from pathlib import Path
 from optimizer.deployment import Deployment
 from optimizer.settings import read_settings
 from optimizer.web.desk import Desk
-from optimizer.web.posting import Posting
+from optimizer.web.background.posting import Posting
 
 async def work():
     deployment = Deployment(Path(sys.argv[1]), read_settings())

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from optimizer.deployment import Deployment
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 
 pytestmark = pytest.mark.slow
 

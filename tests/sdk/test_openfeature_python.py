@@ -19,7 +19,7 @@ from openfeature.track import TrackingEventDetails
 
 from optimizer.deployment import Deployment
 from optimizer.errors import Draining
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 from optimizer.web.desk import Desk
 
 pytestmark = pytest.mark.slow

@@ -22,8 +22,8 @@ from liquid.ast import Node
 from liquid.token import TOKEN_EXPRESSION, TOKEN_TAG
 from pybars import Compiler
 
-from optimizer.web import fetching
 from optimizer.web.desk import Desk
+from optimizer.web.protocols import fetching
 
 pytestmark = pytest.mark.slow
 

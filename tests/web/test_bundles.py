@@ -9,7 +9,7 @@ import pytest
 from tests.client.made_apart import apart_of, made_by
 
 from optimizer.domain.instants import isoformat
-from optimizer.services.bundling import find_bundle
+from optimizer.services.decisions.bundling import find_bundle
 
 
 @pytest.fixture

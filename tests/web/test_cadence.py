@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from optimizer.services import lease
-from optimizer.services.learning import learn_campaign
+from optimizer.services.learning import lease
+from optimizer.services.learning.refreshing import learn_campaign
 
 PATIENCE_SECONDS = 30.0
 

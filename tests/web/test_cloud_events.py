@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.domain.event_ids import event_id_of
-from optimizer.web.cloud_events import BATCHED, STRUCTURED
+from optimizer.web.protocols.cloud_events import BATCHED, STRUCTURED
 
 ORDER = "com.acme.order.completed"
 EVENTS = f"events:\n  {ORDER}: {{outcome: purchase, value: total, currency: currency}}\n"

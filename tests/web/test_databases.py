@@ -82,7 +82,7 @@ def test_a_ledger_that_cannot_be_written_sends_nothing_refuses_outcomes_and_noth
 
 
 def test_a_defect_is_a_500_problem_that_tells_no_secrets(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from optimizer.services import deciding
+    from optimizer.services.decisions import deciding
 
     def broken(*_arguments: Any) -> Any:
         raise ZeroDivisionError("a secret detail")

@@ -11,9 +11,9 @@ import pytest
 
 from optimizer.deployment import Deployment, now
 from optimizer.domain.instants import HOUR
-from optimizer.services.key_care import revoke_keys
-from optimizer.services.keys import REFRESH_SECONDS, Scope
-from optimizer.services.rates import Rate
+from optimizer.services.keys.api_keys import REFRESH_SECONDS, Scope
+from optimizer.services.keys.key_care import revoke_keys
+from optimizer.services.keys.rates import Rate
 
 DECISION = {"campaign": "winback", "recipient": "ann", "request_id": "keys"}
 SOON = REFRESH_SECONDS + 4.0  # of which a machine that has other things to do may take four
@@ -125,7 +125,7 @@ def test_a_rate_that_is_not_set_is_that_of_the_settings(
 def test_an_address_with_too_many_wrong_keys_waits_and_known_keys_are_not_shut_out(
     deploy: Callable[..., Deployment], serve: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("optimizer.services.keys.WRONG_KEYS", Rate(per_second=1, burst=5))
+    monkeypatch.setattr("optimizer.services.keys.api_keys.WRONG_KEYS", Rate(per_second=1, burst=5))
     with serve(deploy(None)) as service:
         assert decide(service.client, service.key).status_code == 200
         wrong = [decide(service.client, f"opt_live_wrong{number}") for number in range(40)]

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from optimizer.history.opening import open_history
-from optimizer.services.portions import DECISIONS, OUTCOMES
+from optimizer.services.exports.portions import DECISIONS, OUTCOMES
 
 TABLES = ("campaigns", "allocation/winback", "variants/winback", "groups/winback")
 

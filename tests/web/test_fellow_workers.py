@@ -13,8 +13,8 @@ import pytest
 from optimizer.deployment import Deployment
 from optimizer.errors import ConfigurationError
 from optimizer.settings import Settings
-from optimizer.web.fellow_workers import FellowWorkers, Shared
-from optimizer.web.tallies import MOST_KEYS, OTHER, Spread, Tally, cumulative, merged
+from optimizer.web.observing.fellow_workers import FellowWorkers, Shared
+from optimizer.web.observing.tallies import MOST_KEYS, OTHER, Spread, Tally, cumulative, merged
 
 Worker = tuple[FellowWorkers, Tally, Spread]
 
@@ -87,8 +87,8 @@ def test_the_next_worker_goes_on_from_where_a_dead_one_stopped(begin: Callable[[
 def test_a_killed_process_frees_its_number(begin: Callable[[], Worker], tmp_path: Path) -> None:
     script = (
         "import sys, pathlib\n"
-        "from optimizer.web.fellow_workers import FellowWorkers\n"
-        "from optimizer.web.tallies import Tally\n"
+        "from optimizer.web.observing.fellow_workers import FellowWorkers\n"
+        "from optimizer.web.observing.tallies import Tally\n"
         "visits = Tally('visits', 'Visits.', ('route', 'status'))\n"
         "fellows = FellowWorkers((visits,), pathlib.Path(sys.argv[1]))\n"
         "visits.add(('/a', 200), 11)\n"

@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from optimizer.domain.instants import instant
 from optimizer.errors import Unavailable
 from optimizer.services import group_commit
-from optimizer.services.keys import Scope
-from optimizer.services.rates import Rate
-from optimizer.web import fetching
+from optimizer.services.keys.api_keys import Scope
+from optimizer.services.keys.rates import Rate
 from optimizer.web.desk import Desk
+from optimizer.web.protocols import fetching
 
 numbers = count(1)
 TEXTS = ("decision_id", "variant", "message", "targeting", "subject", "body", "segment", "snapshot")

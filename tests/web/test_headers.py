@@ -54,7 +54,7 @@ def test_refusals_and_defects_say_it_too(site: Any, monkeypatch: pytest.MonkeyPa
     def broken(*_arguments: Any) -> Any:
         raise ZeroDivisionError("on purpose")
 
-    monkeypatch.setattr("optimizer.web.campaigns.summarise", broken)
+    monkeypatch.setattr("optimizer.web.routes.campaigns.summarise", broken)
     failed = site.client.get("/v1/campaigns")
     assert (failed.status_code, lacking(failed)) == (500, [])
 

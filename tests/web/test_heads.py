@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from optimizer.web.heads import MOST_HEAD_BYTES, BoundedHeads
+from optimizer.web.fast.heads import MOST_HEAD_BYTES, BoundedHeads
 
 START = b"GET / HTTP/1.1\r\nHost: x\r\nX-A: "
 END = b"\r\n\r\n"

@@ -17,13 +17,13 @@ from optimizer.domain.decision import Decision
 from optimizer.domain.outcome import Receipt
 from optimizer.domain.reasons import Group, Reason
 from optimizer.errors import NotFound, OptimizerError, Overloaded, Unavailable
-from optimizer.services.deciding import Answer
-from optimizer.services.keys import Caller, Scope
-from optimizer.services.rates import Bucket, Rate
-from optimizer.services.recording import Recorded
-from optimizer.web import answering
+from optimizer.services.decisions.deciding import Answer
+from optimizer.services.keys.api_keys import Caller, Scope
+from optimizer.services.keys.rates import Bucket, Rate
+from optimizer.services.outcomes.recording import Recorded
 from optimizer.web.app import create_app
-from optimizer.web.express import DESK, Express
+from optimizer.web.fast import answering
+from optimizer.web.fast.express import DESK, Express
 
 AT = 1_790_000_000_000_000
 FAST = b"application/json"

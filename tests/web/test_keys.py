@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 
 DECISION = {"campaign": "winback", "recipient": "ann", "request_id": "keys"}
 

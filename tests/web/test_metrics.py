@@ -14,10 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from optimizer.deployment import Deployment
 from optimizer.errors import Contended, Unavailable
 from optimizer.services import group_commit
-from optimizer.services.gauges import GAUGES
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
+from optimizer.services.reports.gauges import GAUGES
 from optimizer.settings import Settings
-from optimizer.web import scraping, telemetry
+from optimizer.web.observing import telemetry
+from optimizer.web.routes import scraping
 
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 

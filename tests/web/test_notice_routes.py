@@ -10,9 +10,9 @@ import pytest
 
 from optimizer.deployment import now
 from optimizer.domain.notices import Notice, NoticeKind
-from optimizer.services.delivering import Attempt, settle, take
-from optimizer.services.notices import announce
-from optimizer.web.notice_answers import NoticesOut
+from optimizer.services.notices.announcing import announce
+from optimizer.services.notices.delivering import Attempt, settle, take
+from optimizer.web.shapes.notice_answers import NoticesOut
 
 GONE = Attempt(delivered=False, trouble="answered 410", again=False)
 

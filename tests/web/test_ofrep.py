@@ -17,7 +17,7 @@ from optimizer.domain.instants import DAY, HOUR
 from optimizer.domain.reasons import Reason
 from optimizer.errors import Draining
 from optimizer.web.desk import Desk
-from optimizer.web.ofrep_answers import FlagOut, FlagsOut, flag_reason
+from optimizer.web.protocols.ofrep_answers import FlagOut, FlagsOut, flag_reason
 
 FLAGS = "/ofrep/v1/evaluate/flags"
 VIP = {"targetingKey": "vera", "vip": True}
@@ -70,7 +70,7 @@ def shifted(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """Moves the service's clock: ``shifted(HOUR)``."""
 
     def shift(by: int) -> None:
-        for module in ("ofrep", "desk"):
+        for module in ("protocols.ofrep", "desk"):
             monkeypatch.setattr(f"optimizer.web.{module}.now", lambda: now() + by)
 
     return shift

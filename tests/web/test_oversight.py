@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.web import oversight_answers as answers
+from optimizer.web.shapes import oversight_answers as answers
 
 WISHES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("pause", {}, {"status": "paused"}),
@@ -168,7 +168,7 @@ def test_a_suppression_without_a_reason_or_on_no_channel_is_refused(site: Any, b
 
 
 def test_only_a_key_that_may_manage_can_steer_and_one_that_may_analyse_can_look(site: Any) -> None:
-    from optimizer.services.keys import Scope
+    from optimizer.services.keys.api_keys import Scope
 
     analyst = site.deployment.create_key("analyst", [Scope.ANALYSE])
     with site.calling(**{"X-API-Key": analyst}) as client:

@@ -20,14 +20,14 @@ from tests.web.receiving import Receiver, receiving
 from optimizer.deployment import now
 from optimizer.domain.instants import HOUR, MINUTE
 from optimizer.domain.notices import Notice, NoticeKind
-from optimizer.services.memberships import seen
-from optimizer.services.notices import announce, post
-from optimizer.services.profiles import put_profile
+from optimizer.services.notices.announcing import announce, post
+from optimizer.services.recipients.memberships import seen
+from optimizer.services.recipients.profiles import put_profile
 from optimizer.settings import Receiver as ReceiverSettings
 from optimizer.storage.recipients import Profile
-from optimizer.web import posting
+from optimizer.web.background import posting
+from optimizer.web.background.posting import Posting, signed_headers
 from optimizer.web.desk import Desk
-from optimizer.web.posting import Posting, signed_headers
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 APPROVAL, HELD_OUT = "approval: {required: false}\n", "holdout: {share: 0.1}\n"

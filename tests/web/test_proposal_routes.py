@@ -15,12 +15,12 @@ import pytest
 
 from optimizer.deployment import now
 from optimizer.domain.proposals import Confidence, Edit, Effect, Kept, Proposal, ProposalKind
-from optimizer.services.lease import begin_lease
+from optimizer.services.learning.lease import begin_lease
 from optimizer.services.proposing.keeping import Made, keep
-from optimizer.web.asking import asked
+from optimizer.web.background.asking import asked
+from optimizer.web.background.suggesting import Suggesting
 from optimizer.web.desk import Desk
-from optimizer.web.proposal_answers import DecidedOut, ProposalsOut, ShownOut
-from optimizer.web.suggesting import Suggesting
+from optimizer.web.shapes.proposal_answers import DecidedOut, ProposalsOut, ShownOut
 
 RETIRE = Proposal(
     kind=ProposalKind.RETIRE_VARIANT,

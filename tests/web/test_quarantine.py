@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.web.oversight_answers import QuarantineOut
+from optimizer.web.shapes.oversight_answers import QuarantineOut
 
 
 def decided(site: Any, recipient: str) -> str:

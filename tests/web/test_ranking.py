@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from optimizer.web.answers import DecisionOut
-from optimizer.web.ranking_answers import RankingOut
+from optimizer.web.shapes.answers import DecisionOut
+from optimizer.web.shapes.ranking_answers import RankingOut
 
 
 def post(site: Any, path: str, **body: Any) -> Any:

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 
 from optimizer.cli.logs import write_logs
 from optimizer.deployment import Deployment
-from optimizer.services import deciding
+from optimizer.services.decisions import deciding
 from optimizer.settings import Settings
-from optimizer.web import telemetry
-from optimizer.web.request_ids import request_id_of
+from optimizer.web.observing import telemetry
+from optimizer.web.observing.request_ids import request_id_of
 
 DECISION = {"campaign": "winback", "recipient": "ann", "attributes": {"days": 100}}
 ALLOWED = re.compile(r"[A-Za-z0-9._:-]{1,64}")

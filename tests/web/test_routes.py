@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from optimizer.web import answers, explanation_answers
-from optimizer.web.report_answers import ReportOut
+from optimizer.web.shapes import answers, explanation_answers
+from optimizer.web.shapes.report_answers import ReportOut
 
 numbers = count(1)
 

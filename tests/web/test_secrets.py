@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from optimizer.deployment import Deployment
-from optimizer.services import deciding
-from optimizer.services.keys import new_key
+from optimizer.services.decisions import deciding
+from optimizer.services.keys.api_keys import new_key
 
 PERSON = "zoe.unmistakable@example.com"
 WRONG_KEY = new_key("live", b"a wrong key of ours 1234")
@@ -92,7 +92,7 @@ def said(
 
         monkeypatch.setattr(deciding, "choose_in_turn", broken)
         assert note(call.post("/v1/decisions", json={**body, "request_id": "r2"})).status_code == 500
-        monkeypatch.setattr("optimizer.web.people.stored_profile", broken)
+        monkeypatch.setattr("optimizer.web.routes.people.stored_profile", broken)
         assert note(call.get(f"/v1/recipients/{PERSON}"), own=True).status_code == 500
         monkeypatch.undo()
         with deployment.store.engine.begin() as connection:  # the database itself fails, in the middle of things

@@ -16,7 +16,7 @@ import pytest
 from optimizer.deployment import Deployment
 from optimizer.errors import ConfigurationError
 from optimizer.settings import Settings
-from optimizer.web import observing, telemetry
+from optimizer.web.observing import requests_seen, telemetry
 
 pytest.importorskip("opentelemetry.sdk", reason="an extra")
 PERSON = "zoe.unmistakable"
@@ -119,7 +119,7 @@ def test_without_a_collector_nothing_of_it_is_imported() -> None:
         "import sys, optimizer.web.app\n"
         "loaded = [name for name in sys.modules if name.startswith(('opentelemetry.sdk', 'opentelemetry.exporter'))]\n"
         "assert loaded == [], loaded\n"
-        "assert 'optimizer.web.tracing' not in sys.modules\n"
+        "assert 'optimizer.web.observing.tracing' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
@@ -127,6 +127,6 @@ def test_without_a_collector_nothing_of_it_is_imported() -> None:
 def test_an_endpoint_without_the_libraries_is_one_clear_message(monkeypatch: pytest.MonkeyPatch) -> None:
     from fastapi import FastAPI
 
-    monkeypatch.setitem(sys.modules, "optimizer.web.tracing", None)
+    monkeypatch.setitem(sys.modules, "optimizer.web.observing.tracing", None)
     with pytest.raises(ConfigurationError, match=r"OTEL_EXPORTER_OTLP_ENDPOINT: found .*; allowed once `pip install"):
-        observing.begin_tracing(FastAPI())
+        requests_seen.begin_tracing(FastAPI())

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from tests.conftest import FILES
 
 from optimizer.domain.instants import SECOND, isoformat
-from optimizer.services.applying import apply_workspace
+from optimizer.services.documents.applying import apply_workspace
 from optimizer.strategy.workspace import read_workspace
 from optimizer.web.limits import MOST_BODY_BYTES
-from optimizer.web.tracking_bodies import unpacked
-from optimizer.web.tracking_items import occurred_at
+from optimizer.web.protocols.tracking_bodies import unpacked
+from optimizer.web.protocols.tracking_items import occurred_at
 
 ADDED = """
 events:

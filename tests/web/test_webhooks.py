@@ -43,13 +43,13 @@ from tests.web.posts import (
 from optimizer.deployment import Deployment
 from optimizer.domain.instants import SECOND
 from optimizer.errors import ConfigurationError, Unavailable
-from optimizer.services.keys import WRONG_KEYS, Scope
-from optimizer.services.rates import Rate, Strangers
+from optimizer.services.keys.api_keys import WRONG_KEYS, Scope
+from optimizer.services.keys.rates import Rate, Strangers
 from optimizer.settings import Settings, read_settings, secret_texts
-from optimizer.web.amazon import VISITS, fetch_over_https
 from optimizer.web.app import create_app
-from optimizer.web.heads import BoundedHeads
-from optimizer.web.webhooks import MOST_BYTES, WebhookOut
+from optimizer.web.fast.heads import BoundedHeads
+from optimizer.web.protocols.amazon import VISITS, fetch_over_https
+from optimizer.web.protocols.webhooks import MOST_BYTES, WebhookOut
 
 each_mailer = pytest.mark.parametrize("mailer", MAILERS.values(), ids=lambda mailer: mailer.name)
 

@@ -10,7 +10,7 @@ import polars as pl
 from optimizer.analysis.units import axis_format, shown
 from optimizer.figures.look import COLOURS, NEUTRAL, Style, add_empty, panels, said, styled, styles_of, whiskers
 from optimizer.insights.ranking_words import SHARE
-from optimizer.services.tabulating import EVERY_SEGMENT
+from optimizer.services.reports.tabulating import EVERY_SEGMENT
 
 _WITHHELD: Final = "nothing (budget is kept)"
 _ROW: Final = 34  # pixels

@@ -13,9 +13,9 @@ from optimizer.analysis.sources import Asked, Read
 from optimizer.deployment import ReadOnlyDeployment, now
 from optimizer.domain.instants import isoformat
 from optimizer.errors import ConfigurationError
-from optimizer.services.explaining import Explanation, explain
-from optimizer.services.ledger_rows import LeftOut, mapping_of, page_of, schema_of, view_of
-from optimizer.services.portions import (
+from optimizer.services.decisions.explaining import Explanation, explain
+from optimizer.services.exports.ledger_rows import LeftOut, mapping_of, page_of, schema_of, view_of
+from optimizer.services.exports.portions import (
     Portion,
     Wanted,
     decisions_portion,
@@ -23,7 +23,7 @@ from optimizer.services.portions import (
     outcomes_portion,
     parsed_instant,
 )
-from optimizer.services.tabulating import allocation_table, campaigns_table, groups_table, variants_table
+from optimizer.services.reports.tabulating import allocation_table, campaigns_table, groups_table, variants_table
 from optimizer.settings import read_settings
 
 

@@ -28,8 +28,8 @@ from optimizer.errors import InvalidRequest, RequestFinding
 from optimizer.history.columns import DECIDED_AT
 from optimizer.history.feedback import feedback_of
 from optimizer.history.mapping import Mapping as HistoryMapping
-from optimizer.services.exporting import declared_contents
-from optimizer.services.tabulating import POINTS
+from optimizer.services.exports.exporting import declared_contents
+from optimizer.services.reports.tabulating import POINTS
 
 SIZE: Final = 5_000  # decisions read at a time
 When = str | date | datetime | None

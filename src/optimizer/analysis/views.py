@@ -12,7 +12,7 @@ import polars as pl
 from optimizer.analysis.figures import allocation_figure, lift_figure, posterior_figure
 from optimizer.analysis.units import shown
 from optimizer.insights.measures.alikeness import Alikeness
-from optimizer.services.tabulating import EVERY_SEGMENT
+from optimizer.services.reports.tabulating import EVERY_SEGMENT
 
 
 @dataclass(frozen=True, eq=False)

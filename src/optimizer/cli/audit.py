@@ -51,7 +51,7 @@ def audit(
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         links = ledger.audit.latest(n, subject=campaign)
     if json:
-        from optimizer.web.oversight import audit_json
+        from optimizer.web.routes.oversight import audit_json
 
         emit({"entries": [audit_json(link) for link in links]})
     elif links:

@@ -32,7 +32,7 @@ from optimizer.cli.terminal import (
 from optimizer.errors import DocumentError, Finding
 
 if TYPE_CHECKING:
-    from optimizer.services.outlooks import SegmentOutlook
+    from optimizer.services.forecasts.outlooks import SegmentOutlook
     from optimizer.strategy.documents import Campaign
     from optimizer.strategy.workspace import Workspace
 
@@ -120,7 +120,7 @@ def check(
 ) -> None:
     """Find every mistake in a workspace's documents. Exits with 1 when there are any; nothing is changed."""
     from optimizer.deployment import load_workspace
-    from optimizer.services.outlooks import expected_outlook, hopeless_findings
+    from optimizer.services.forecasts.outlooks import expected_outlook, hopeless_findings
 
     findings: list[Finding] = []
     texts: dict[str, list[str]] = {}
@@ -284,8 +284,8 @@ def apply(
 ) -> None:
     """Put the workspace's documents in force as a new version. A running service follows without a restart."""
     from optimizer.deployment import load_workspace, now
-    from optimizer.services.applying import apply_workspace
-    from optimizer.services.proposing.undoing import refuse_undoing
+    from optimizer.services.documents.applying import apply_workspace
+    from optimizer.services.documents.undoing import refuse_undoing
 
     documents = load_workspace(workspace)
     with opened(workspace) as deployment, deployment.store.writing(alone=True) as ledger:
@@ -323,7 +323,7 @@ def approve(
 ) -> None:
     """Approve words as they stand in the version in force. Changed words lose their approval."""
     from optimizer.deployment import now
-    from optimizer.services import applying
+    from optimizer.services.documents import applying
 
     campaign_id, slash, message_id = what.partition("/")
     if not campaign_id or (slash and not message_id):

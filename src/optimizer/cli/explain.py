@@ -14,7 +14,7 @@ from optimizer.cli.opening import opened
 from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, emit, examples, out, say
 
 if TYPE_CHECKING:
-    from optimizer.services.explaining import Explanation
+    from optimizer.services.decisions.explaining import Explanation
 
 
 def add_to(app: typer.Typer) -> None:
@@ -33,14 +33,14 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Show why a decision came out as it did: each rule, the shares before and after it, and where the draw fell."""
-    from optimizer.services import explaining
-    from optimizer.services.deciding import answer
+    from optimizer.services.decisions import explaining
+    from optimizer.services.decisions.deciding import answer
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         found = explaining.explain(ledger, deployment.live, decision_id)
         answered = answer(ledger, deployment.live, found.decision)
     if json:
-        from optimizer.web.rendering import explanation_json
+        from optimizer.web.shapes.rendering import explanation_json
 
         emit(explanation_json(answered, found))
         return

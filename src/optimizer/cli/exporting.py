@@ -18,7 +18,7 @@ from optimizer.cli.terminal import HERE, JsonOption, WorkspaceOption, emit, err,
 from optimizer.errors import InvalidRequest, RequestFinding
 
 if TYPE_CHECKING:
-    from optimizer.services.exporting import Exported
+    from optimizer.services.exports.exporting import Exported
 
 
 class Format(StrEnum):
@@ -81,7 +81,7 @@ def export(
     are the ledger's keyed hashes; sensitive attributes and free text stay in the ledger.
     """
     from optimizer.deployment import now
-    from optimizer.services.exporting import export_campaign
+    from optimizer.services.exports.exporting import export_campaign
 
     if partition is not None:
         _check_alone(format_, everything=everything)

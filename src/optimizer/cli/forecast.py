@@ -14,7 +14,7 @@ from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, e
 
 if TYPE_CHECKING:
     from optimizer.insights.forecasting.fans import Expected
-    from optimizer.services.forecasting import CampaignForecast
+    from optimizer.services.forecasts.forecasting import CampaignForecast
 
 
 def add_to(app: typer.Typer) -> None:
@@ -46,12 +46,12 @@ def forecast(
     Every number comes with intervals that hold 80 and 95 of 100 times; how they have held so far is said below.
     """
     from optimizer.deployment import now
-    from optimizer.services import forecasting
+    from optimizer.services.forecasts import forecasting
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         found = forecasting.forecast(ledger, deployment.live, campaign, now(), days)
     if json:
-        from optimizer.web.forecast_answers import forecast_json
+        from optimizer.web.shapes.forecast_answers import forecast_json
 
         emit(forecast_json(found))
         return

@@ -11,7 +11,7 @@ from rich.text import Text
 from optimizer.cli.terminal import say
 
 if TYPE_CHECKING:
-    from optimizer.services.hindsight import Hindsight
+    from optimizer.services.documents.hindsight import Hindsight
 
 _STYLES = {"trust": "green", "weak": "yellow", "refuse": "red"}
 

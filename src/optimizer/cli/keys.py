@@ -30,12 +30,12 @@ from optimizer.cli.terminal import (
 
 if TYPE_CHECKING:
     from optimizer.domain.instants import Duration, Instant
-    from optimizer.services.rates import Rate
+    from optimizer.services.keys.rates import Rate
     from optimizer.storage.access import StoredKey
 
 
 class ScopeName(StrEnum):
-    """`optimizer.services.keys.Scope`, without the second it takes to import."""
+    """`optimizer.services.keys.api_keys.Scope`, without the second it takes to import."""
 
     DECIDE = "decide"
     REPORT_OUTCOMES = "report_outcomes"
@@ -101,7 +101,7 @@ def create(
     decide: ask for variants. report_outcomes: report what happened and store profiles. analyse: read campaigns and
     reports. manage: learn now, steer campaigns, keep recipients out.
     """
-    from optimizer.services.keys import Scope
+    from optimizer.services.keys.api_keys import Scope
 
     scopes = sorted({Scope(name.value) for name in scope})
     expires_at, allowed = _expiry(expires, valid_for), _rate(rate, burst)
@@ -123,7 +123,7 @@ def list_(
 ) -> None:
     """Show the keys: whose, what they may do, until when. A leaked key is found by its beginning and its end."""
     from optimizer.deployment import now
-    from optimizer.services.key_care import is_live
+    from optimizer.services.keys.key_care import is_live
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         at = now()
@@ -175,7 +175,7 @@ def revoke(
 ) -> None:
     """Make the keys of NAME open nothing any more. Running workers know it within two seconds."""
     from optimizer.deployment import now
-    from optimizer.services.key_care import revoke_keys
+    from optimizer.services.keys.key_care import revoke_keys
 
     with opened(workspace) as deployment, deployment.store.writing(alone=True) as ledger:
         at = now()
@@ -225,7 +225,7 @@ def _parsed(option: str, text: str, parse: Any) -> Any:
 
 
 def _rate(rate: str | None, burst: int | None) -> Rate | None:
-    from optimizer.services.rates import FASTEST, Rate
+    from optimizer.services.keys.rates import FASTEST, Rate
 
     if rate is None:
         if burst is not None:
@@ -257,7 +257,7 @@ def _described(key: StoredKey, at: Instant) -> dict[str, Any]:
 
 
 def _standing(key: StoredKey, at: Instant) -> str:
-    from optimizer.services.key_care import is_live
+    from optimizer.services.keys.key_care import is_live
 
     if key.revoked_at is not None:
         return "revoked"

@@ -16,7 +16,7 @@ from optimizer.cli.terminal import HERE, NOT_FINE, Command, Group, JsonOption, W
 
 if TYPE_CHECKING:
     from optimizer.domain.statistics import Sums
-    from optimizer.services.verifying import Verification
+    from optimizer.services.learning.verifying import Verification
 
 SHOWN = 20
 
@@ -65,7 +65,7 @@ def verify(
     json: JsonOption = False,
 ) -> None:
     """Fold the whole ledger again and compare, and compute past decisions again. Exits with 1 unless all agree."""
-    from optimizer.services.verifying import verify_ledger
+    from optimizer.services.learning.verifying import verify_ledger
 
     columns = (TextColumn("folding"), BarColumn(), MofNCompleteColumn(), TextColumn("decisions"), TimeRemainingColumn())
     console = err()

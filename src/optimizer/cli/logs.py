@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import structlog
 
-from optimizer.web.request_ids import CURRENT
+from optimizer.web.observing.request_ids import CURRENT
 
 _FIRST = ["at", "level", "event", "request_id"]
 

@@ -40,7 +40,7 @@ def measure(
     Intervals of 95 % hold at every look, so peeking is safe. Of a million decisions this takes some seconds.
     """
     from optimizer.deployment import now
-    from optimizer.services.measuring import measured, strategy_measured
+    from optimizer.services.measures.measuring import measured, strategy_measured
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         found = (
@@ -49,7 +49,7 @@ def measure(
             else measured(ledger, deployment.live, campaign, now())
         )
     if json:
-        from optimizer.web import measurement_answers as answers
+        from optimizer.web.shapes import measurement_answers as answers
 
         one = answers.strategy_measurement_json(found) if campaign is None else answers.measurement_json(found)  # type: ignore[arg-type]
         emit(one)

@@ -15,13 +15,13 @@ from optimizer.cli.opening import opened
 from optimizer.cli.terminal import HERE, JsonOption, WorkspaceOption, emit, err, out, say
 
 if TYPE_CHECKING:
-    from optimizer.services.archiving import Archived
+    from optimizer.services.exports.archiving import Archived
 
 
 def write_whole(file: Path, workspace: Path, *, json: bool) -> None:
     """Write a workspace's whole ledger into a file."""
     from optimizer.deployment import now
-    from optimizer.services.archiving import export_ledger
+    from optimizer.services.exports.archiving import export_ledger
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         total = sum(ledger.archive.count(table) for table in ledger.archive.tables)
@@ -42,7 +42,7 @@ def read_whole(
     All of it is imported or, on any error, nothing. The secret is not in the file: use the same `.optimizer/secret`
     (or OPTIMIZER_SECRET), without which no recipient would be recognised. `optimizer ledger verify` proves the rest.
     """
-    from optimizer.services.archiving import import_ledger, read_manifest
+    from optimizer.services.exports.archiving import import_ledger, read_manifest
 
     total = sum(read_manifest(file).rows.values())
     with (

@@ -26,7 +26,7 @@ from optimizer.cli.terminal import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from optimizer.services.notices import Told
+    from optimizer.services.notices.announcing import Told
 
 _STATES = ("waiting", "delivered", "dead")
 
@@ -55,14 +55,14 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """Show what was announced, and what became of it at each receiver."""
-    from optimizer.services.notices import post
+    from optimizer.services.notices.announcing import post
 
     if state is not None and state not in _STATES:
         fail(f"--state: found {state}; allowed {', '.join(_STATES)}", WRONG_USAGE)
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         found = post(ledger, n, state)
     if json:
-        from optimizer.web.notice_answers import post_json
+        from optimizer.web.shapes.notice_answers import post_json
 
         emit(post_json(found))
         return
@@ -93,12 +93,12 @@ def retry(
 ) -> None:
     """Send notices again that were given up; a serving process posts them, from the first attempt on."""
     from optimizer.deployment import now
-    from optimizer.services import notices
+    from optimizer.services.notices import announcing
 
     if all_ == bool(notice_ids):
         fail(f"NOTICE_ID: found {'some and --all' if all_ else 'none'}; allowed either ids, or --all", WRONG_USAGE)
     with opened(workspace) as deployment, deployment.store.writing(alone=True) as ledger:
-        n = notices.retry(ledger, None if all_ else notice_ids, receiver, now())
+        n = announcing.retry(ledger, None if all_ else notice_ids, receiver, now())
     if json:
         emit({"retried": n})
         return

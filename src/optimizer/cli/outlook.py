@@ -15,7 +15,7 @@ from optimizer.cli.axis import percent
 from optimizer.cli.terminal import say
 
 if TYPE_CHECKING:
-    from optimizer.services.outlooks import SegmentOutlook
+    from optimizer.services.forecasts.outlooks import SegmentOutlook
 
 _TITLE = "Audience, and days until the best variant is so with probability 0.9, in 4 of 5 cases"
 

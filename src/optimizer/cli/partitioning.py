@@ -12,13 +12,13 @@ from optimizer.cli.opening import opened
 from optimizer.cli.terminal import emit, err, out, say
 
 if TYPE_CHECKING:
-    from optimizer.services.partitioning import Partitioned
+    from optimizer.services.exports.partitioning import Partitioned
 
 
 def write_days(folder: Path, workspace: Path, campaign: str | None, *, json: bool) -> None:
     """Bring a folder of Parquet by day up to date with a workspace's ledger."""
     from optimizer.deployment import now
-    from optimizer.services.partitioning import export_days
+    from optimizer.services.exports.partitioning import export_days
 
     columns = (TextColumn("writing"), BarColumn(), MofNCompleteColumn(), TextColumn("decisions"), TimeRemainingColumn())
     console = err()

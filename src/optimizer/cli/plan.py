@@ -18,9 +18,9 @@ from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, e
 from optimizer.errors import DocumentError
 
 if TYPE_CHECKING:
-    from optimizer.services.outlooks import SegmentOutlook
-    from optimizer.services.planning import Plan
-    from optimizer.strategy.changes import Change
+    from optimizer.services.documents.planning import Plan
+    from optimizer.services.forecasts.outlooks import SegmentOutlook
+    from optimizer.strategy.versions.changes import Change
 
 CHANGES = 2  # exit code with --exit-code
 _MARKS = {"added": ("+", "green"), "removed": ("-", "red"), "effect": ("→", "cyan")}
@@ -54,8 +54,8 @@ def plan(
 ) -> None:
     """Show what applying the workspace's documents would change against what is live. Nothing is changed."""
     from optimizer.deployment import load_workspace, now
-    from optimizer.services import planning
-    from optimizer.services.outlooks import Assumptions
+    from optimizer.services.documents import planning
+    from optimizer.services.forecasts.outlooks import Assumptions
 
     try:
         documents = load_workspace(workspace)

@@ -26,8 +26,8 @@ from optimizer.cli.terminal import (
 
 if TYPE_CHECKING:
     from optimizer.deployment import Deployment
-    from optimizer.services.erasing import Erased
-    from optimizer.services.retention import Retained
+    from optimizer.services.recipients.erasing import Erased
+    from optimizer.services.recipients.retention import Retained
 
 PORTION = 1_000  # records of one transaction: whatever else goes on waits for no more
 
@@ -52,8 +52,8 @@ def export(
 ) -> None:
     """Print everything that is kept about a recipient, as JSON. Exits with 1 when nothing is."""
     from optimizer.deployment import now
-    from optimizer.services.disclosing import disclose
-    from optimizer.web.disclosure_answers import disclosure_json
+    from optimizer.services.recipients.disclosing import disclose
+    from optimizer.web.shapes.disclosure_answers import disclosure_json
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         found = disclose(ledger, deployment.live, recipient, now())
@@ -83,7 +83,7 @@ def erase(
     Whoever was suppressed keeps a tombstone: a hash that keeps the same id from being contacted again.
     """
     from optimizer.deployment import now, random_id
-    from optimizer.services.erasing import erase as leave_nothing_of
+    from optimizer.services.recipients.erasing import erase as leave_nothing_of
 
     chosen = recipients_named(recipients, file)
     with opened(workspace) as deployment:
@@ -108,7 +108,7 @@ def erase(
 def retain(workspace: WorkspaceOption = HERE, json: JsonOption = False) -> None:
     """Let go of what `data.retention` says is old enough. The service does it by itself once a day."""
     from optimizer.deployment import now, random_id
-    from optimizer.services.retention import retain as let_go
+    from optimizer.services.recipients.retention import retain as let_go
 
     done: list[Retained] = []
     with opened(workspace) as deployment:

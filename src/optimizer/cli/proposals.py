@@ -86,7 +86,7 @@ def show(number: NumberArgument, workspace: WorkspaceOption = HERE, json: JsonOp
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         shown = showing.show(ledger, deployment.live, number)
     if json:
-        from optimizer.web.proposal_answers import shown_json
+        from optimizer.web.shapes.proposal_answers import shown_json
 
         emit(shown_json(shown))
         return
@@ -150,7 +150,7 @@ def make(
 
 def _show_list(found: Sequence[Kept], *, json: bool) -> None:
     if json:
-        from optimizer.web.proposal_answers import proposal_json
+        from optimizer.web.shapes.proposal_answers import proposal_json
 
         emit({"proposals": [proposal_json(kept) for kept in found]})
         return
@@ -199,7 +199,7 @@ def _show_one(console: Console, shown: Shown) -> None:
 
 def _show_decided(done: Decided, *, json: bool) -> None:
     if json:
-        from optimizer.web.proposal_answers import decided_json
+        from optimizer.web.shapes.proposal_answers import decided_json
 
         emit(decided_json(done))
         return

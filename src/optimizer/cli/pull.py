@@ -45,7 +45,7 @@ def pull(
     from optimizer.deployment import load_documents
     from optimizer.scenarios.whole_files import write_whole
     from optimizer.services.proposing import pulling
-    from optimizer.strategy.editing import unified_diff
+    from optimizer.strategy.versions.editing import unified_diff
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         folder = load_documents(workspace) if (workspace / "strategy.yaml").is_file() else {}

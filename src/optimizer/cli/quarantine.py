@@ -27,7 +27,7 @@ from optimizer.cli.terminal import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from optimizer.services.quarantine import Waiting
+    from optimizer.services.outcomes.quarantine import Waiting
 
 _AT_ONCE = 1_000  # reports judged in one transaction
 
@@ -52,12 +52,12 @@ def list_(
     json: JsonOption = False,
 ) -> None:
     """Show the reports that could not be used, each with the reason."""
-    from optimizer.services.quarantine import waiting
+    from optimizer.services.outcomes.quarantine import waiting
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         count, found = ledger.quarantine.count(), waiting(ledger, n)
     if json:
-        from optimizer.web.quarantine import waiting_json
+        from optimizer.web.routes.quarantine import waiting_json
 
         emit({"waiting": count, "reports": [waiting_json(one) for one in found]})
     elif found:
@@ -81,7 +81,7 @@ def retry(
 ) -> None:
     """Judge reports again, under the documents in force now; those that can be used are recorded after all."""
     from optimizer.deployment import now
-    from optimizer.services import quarantine
+    from optimizer.services.outcomes import quarantine
 
     if all_ == bool(event_ids):
         fail(f"EVENT_ID: found {'some and --all' if all_ else 'none'}; allowed either ids, or --all", WRONG_USAGE)

@@ -15,7 +15,7 @@ from optimizer.cli.terminal import HERE, Command, JsonOption, WorkspaceOption, e
 
 if TYPE_CHECKING:
     from optimizer.domain.decision import AttributeValue
-    from optimizer.services.ranking import Ranked
+    from optimizer.services.decisions.ranking import Ranked
 
 
 def add_to(app: typer.Typer) -> None:
@@ -43,15 +43,15 @@ def rank(
 ) -> None:
     """Show what may be offered to a recipient now, the likeliest best first. Draws nothing and writes nothing."""
     from optimizer.deployment import now, random_id
-    from optimizer.services import ranking
-    from optimizer.services.deciding import DecisionRequest
+    from optimizer.services.decisions import ranking
+    from optimizer.services.decisions.deciding import DecisionRequest
 
     attributes = dict(_attribute(written) for written in attribute or ())
     request = DecisionRequest(campaign, recipient, random_id(), attributes, tuple(exclude or ()))
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         found = ranking.rank(ledger, deployment.live, request, now())
     if json:
-        from optimizer.web.rendering import ranking_json
+        from optimizer.web.shapes.rendering import ranking_json
 
         emit(ranking_json(found))
         return

@@ -17,8 +17,8 @@ from optimizer.cli.weekly import HtmlOption, MailOption, MarkdownOption, WeekOpt
 
 if TYPE_CHECKING:
     from optimizer.services.budgets import BudgetLine
-    from optimizer.services.reporting import CampaignReport, SegmentReport
-    from optimizer.services.summaries import CampaignSummary
+    from optimizer.services.reports.reporting import CampaignReport, SegmentReport
+    from optimizer.services.reports.summaries import CampaignSummary
 
 _FROZEN = {  # by `Learning`
     "frozen_silence": "no outcome of any kind has come in, though many should have; what is missing counts as it comes",
@@ -78,14 +78,14 @@ def report(
         show_again(Path(campaign), json=json)
         return
     from optimizer.deployment import now
-    from optimizer.services import reporting
+    from optimizer.services.reports import reporting
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         loaded = deployment.live.at(ledger)
         names = [campaign] if campaign else list(loaded.tactics)
         reports = [reporting.report(ledger, deployment.live, name, now()) for name in names]
     if json:
-        from optimizer.web.report_answers import report_json
+        from optimizer.web.shapes.report_answers import report_json
 
         emit({"reports": [report_json(one) for one in reports]})
         return

@@ -14,7 +14,14 @@ from rich.text import Text
 from optimizer.cli.axis import Axis, percent
 
 if TYPE_CHECKING:
-    from optimizer.services.reporting import CampaignReport, Difference, Estimate, Rate, SegmentReport, VariantReport
+    from optimizer.services.reports.reporting import (
+        CampaignReport,
+        Difference,
+        Estimate,
+        Rate,
+        SegmentReport,
+        VariantReport,
+    )
 
 _SHARE = "share of trials"
 _OTHER_COLUMNS = 76  # what stands beside the names, the bar and the reasons of removal, at least

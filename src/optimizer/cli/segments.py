@@ -131,7 +131,7 @@ def discover(  # noqa: PLR0913, PLR0917 - one for each option
 
 def _of_campaign(campaign_id: str, segment_id: str | None, bounds: Bounds, workspace: Path) -> Discovered:
     from optimizer.deployment import now
-    from optimizer.services.discovering import discovered
+    from optimizer.services.proposing.discovering import discovered
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger, _bar() as show:
         return discovered(

@@ -132,7 +132,7 @@ def _run(
 
     from optimizer.cli.listening import BACKLOG, DRAIN_SECONDS, Server
     from optimizer.web.app import create_app
-    from optimizer.web.express import Express
+    from optimizer.web.fast.express import Express
     from optimizer.web.garbage import collect_seldom
 
     config = uvicorn.Config(
@@ -173,8 +173,8 @@ def _end_quietly_on_signals() -> None:
 def _hints(deployment: Deployment, workers: int) -> list[str]:
     """What still keeps callers from getting variants, or workers from being of use."""
     from optimizer.deployment import now
-    from optimizer.services.key_care import is_live
-    from optimizer.services.summaries import summarise
+    from optimizer.services.keys.key_care import is_live
+    from optimizer.services.reports.summaries import summarise
 
     with deployment.store.reading() as ledger:
         loaded = deployment.live.at(ledger)

@@ -28,7 +28,7 @@ from optimizer.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from optimizer.services.overseeing import ReviewStanding, RolloutStanding, Standing
+    from optimizer.services.oversight.overseeing import ReviewStanding, RolloutStanding, Standing
 
 NoteOption = Annotated[str, typer.Option("--note", help="Why; kept in the audit trail.")]
 CampaignArgument = Annotated[str, typer.Argument(metavar="CAMPAIGN", help="A campaign in force.")]
@@ -170,10 +170,10 @@ def review(
 
 
 def _steer(use_case: str, *what: str, note: str, workspace: Path, json: bool, **more: Any) -> None:
-    """Carry a use case of `optimizer.services.steering` out and show how the campaign stands after it."""
+    """Carry a use case of `optimizer.services.oversight.steering` out and show how the campaign stands after it."""
     from optimizer.deployment import now
-    from optimizer.services import steering
-    from optimizer.services.overseeing import standing, standing_json
+    from optimizer.services.oversight import steering
+    from optimizer.services.oversight.overseeing import standing, standing_json
 
     carry_out = getattr(steering, use_case)
     with opened(workspace) as deployment, deployment.store.writing(alone=True) as ledger:

@@ -24,7 +24,7 @@ from optimizer.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from optimizer.services.suppressing import Suppressed
+    from optimizer.services.recipients.suppressing import Suppressed
 
 RecipientsArgument = Annotated[
     list[str] | None, typer.Argument(metavar="[RECIPIENT…]", help="Your ids of the people.", show_default=False)
@@ -91,9 +91,9 @@ def unsuppress(
 def _relisted(
     use_case: str, named: list[str] | None, file: Path | None, channel: str | None, note: str, workspace: Path
 ) -> Suppressed:
-    """Carry a use case of `optimizer.services.suppressing` out."""
+    """Carry a use case of `optimizer.services.recipients.suppressing` out."""
     from optimizer.deployment import now
-    from optimizer.services import suppressing
+    from optimizer.services.recipients import suppressing
 
     chosen, carry_out = recipients_named(named, file), getattr(suppressing, use_case)
     with opened(workspace) as deployment, deployment.store.writing(alone=True) as ledger:

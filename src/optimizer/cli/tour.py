@@ -33,7 +33,7 @@ def tour(
     """
     from optimizer.demo.tour import documents, live_through
     from optimizer.deployment import Deployment, now
-    from optimizer.services.keys import Scope
+    from optimizer.services.keys.api_keys import Scope
     from optimizer.settings import Settings
 
     write_new(folder, documents())

@@ -12,7 +12,7 @@ from optimizer.cli.opening import opened
 from optimizer.cli.terminal import emit, err, say
 
 if TYPE_CHECKING:
-    from optimizer.services.weekly import Shown
+    from optimizer.services.reports.weekly import Shown
 
 WeekOption = Annotated[
     str | None,
@@ -49,7 +49,7 @@ def show_weekly(workspace: Path, week: str | None, written: Written, *, json: bo
     from optimizer.deployment import now
     from optimizer.insights.weekly.mail import mail_html
     from optimizer.insights.weekly.markdown import markdown
-    from optimizer.services.weekly import shown_review
+    from optimizer.services.reports.weekly import shown_review
 
     with opened(workspace) as deployment, deployment.store.reading() as ledger:
         found = shown_review(ledger, deployment.live, week, now())

@@ -23,8 +23,8 @@ from ruamel.yaml import YAML
 from optimizer.demo.replay import CAMPAIGN
 from optimizer.deployment import STATE_FOLDER, Deployment, load_workspace, now
 from optimizer.errors import Unavailable
-from optimizer.services.applying import apply_workspace, approve
-from optimizer.services.keys import Scope
+from optimizer.services.documents.applying import apply_workspace, approve
+from optimizer.services.keys.api_keys import Scope
 from optimizer.settings import Settings
 
 OBJECTIVES = {"visit": "visits", "purchase": "purchases"}

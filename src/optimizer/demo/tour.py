@@ -20,11 +20,11 @@ from optimizer.domain.instants import DAY, HOUR, MINUTE, Instant
 from optimizer.domain.micros import micros
 from optimizer.domain.reasons import HOLDOUTS
 from optimizer.errors import OptimizerError
-from optimizer.services import steering
-from optimizer.services.applying import apply_workspace, approve
-from optimizer.services.deciding import Answer, DecisionRequest, decide
-from optimizer.services.learning import learn_campaign
-from optimizer.services.recording import OutcomeReport, record_outcomes
+from optimizer.services.decisions.deciding import Answer, DecisionRequest, decide
+from optimizer.services.documents.applying import apply_workspace, approve
+from optimizer.services.learning.refreshing import learn_campaign
+from optimizer.services.outcomes.recording import OutcomeReport, record_outcomes
+from optimizer.services.oversight import steering
 from optimizer.strategy.workspace import read_workspace
 
 DAYS: Final = 30

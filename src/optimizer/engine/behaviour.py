@@ -24,7 +24,7 @@ from optimizer.engine.tactic import Tactic
 from optimizer.strategy.audience import CategoryAttribute, NumberAttribute
 from optimizer.strategy.derived import Derivation
 from optimizer.strategy.documents import Strategy
-from optimizer.strategy.placeholders import slots
+from optimizer.strategy.texts.placeholders import slots
 
 MOST_EVENTS: Final = 1_000  # of one kind of one recipient: the newest; bounds what a decision has to read
 MOST_KEPT: Final = 1_100  # a few more: those that came at the instant of a decision do not count for it

@@ -16,11 +16,11 @@ from optimizer.scenarios.documents import AS_WRITTEN, Scenario
 from optimizer.scenarios.references import case_findings, scenario_findings
 from optimizer.scenarios.texts import text_of, workspace_texts
 from optimizer.strategy.documents import Campaign, Strategy
-from optimizer.strategy.policy_findings import MODEL_KEYS
-from optimizer.strategy.source import Path as Key
-from optimizer.strategy.source import Place, Source, dotted, read_source
+from optimizer.strategy.findings.policy import MODEL_KEYS
 from optimizer.strategy.wording import one_of
 from optimizer.strategy.workspace import STRATEGY_FILE, Workspace, checked_workspace, read_document
+from optimizer.strategy.yaml.source import Path as Key
+from optimizer.strategy.yaml.source import Place, Source, dotted, read_source
 
 SCENARIOS = frozenset({".yaml", ".yml"})  # endings of scenario files; any other file is a log
 _SENTENCE = re.compile(r"(?P<place>.*?)(?:^|: )found (?P<found>.*); allowed (?P<allowed>.*)", re.DOTALL)

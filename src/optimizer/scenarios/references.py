@@ -11,8 +11,8 @@ from optimizer.scenarios.names import arms_of, segments_of, variants_of
 from optimizer.scenarios.world_findings import world_findings
 from optimizer.strategy.documents import Campaign, Strategy
 from optimizer.strategy.pieces import twice
-from optimizer.strategy.source import Path, Source
 from optimizer.strategy.wording import numeral, one_of
+from optimizer.strategy.yaml.source import Path, Source
 
 _TOLERANCE = 1e-6  # a third is written with so many digits
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from optimizer.errors import DocumentError, Finding
-from optimizer.strategy.source import MAX_CHARACTERS, THE_FILE
 from optimizer.strategy.workspace import STRATEGY_FILE
+from optimizer.strategy.yaml.source import MAX_CHARACTERS, THE_FILE
 
 MOST_DOCUMENTS = 1_000
 

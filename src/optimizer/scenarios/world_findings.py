@@ -11,8 +11,8 @@ from optimizer.scenarios.worlds import Moved, OutcomeDocument, Synthetic
 from optimizer.strategy.documents import Campaign, Strategy
 from optimizer.strategy.fields import NOTHING
 from optimizer.strategy.pieces import twice
-from optimizer.strategy.source import Path, Source, shortened
 from optimizer.strategy.wording import one_of
+from optimizer.strategy.yaml.source import Path, Source, shortened
 
 _WORLD: Path = ("world", "synthetic")
 _CHANGES = ("drift", "season", "novelty", "fatigue")

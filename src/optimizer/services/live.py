@@ -17,7 +17,7 @@ from optimizer.engine.assessment import RewardRule
 from optimizer.engine.behaviour import Behaviour
 from optimizer.engine.tactic import Tactic, compile_tactic
 from optimizer.errors import Conflict, NotFound, Unavailable
-from optimizer.services.pseudonyms import PERSONS_AS_THEY_ARE, RECIPIENT_KEY, Pseudonyms
+from optimizer.services.keys.pseudonyms import PERSONS_AS_THEY_ARE, RECIPIENT_KEY, Pseudonyms
 from optimizer.storage.store import Ledger
 from optimizer.strategy.audience import Attribute
 from optimizer.strategy.documents import Strategy

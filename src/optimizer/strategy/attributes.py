@@ -9,8 +9,8 @@ from typing import Any
 from optimizer.errors import RequestFinding
 from optimizer.strategy.audience import Attribute, BooleanAttribute, CategoryAttribute, NumberAttribute, TextAttribute
 from optimizer.strategy.derived import Derivation
-from optimizer.strategy.source import shortened
 from optimizer.strategy.wording import one_of, span
+from optimizer.strategy.yaml.source import shortened
 
 MAX_TEXT = 200  # as long as a declared value may be
 

@@ -15,9 +15,9 @@ from optimizer.strategy.fields import (
     Reference,
     not_allowed,
 )
-from optimizer.strategy.links import host_name
-from optimizer.strategy.markup import Traced
-from optimizer.strategy.plain_text import plain
+from optimizer.strategy.texts.links import host_name
+from optimizer.strategy.texts.markup import Traced
+from optimizer.strategy.texts.plain_text import plain
 
 Length = Annotated[StrictInt, Field(ge=1, le=100_000)]
 

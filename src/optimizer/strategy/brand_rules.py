@@ -8,12 +8,12 @@ from typing import Literal
 from optimizer.strategy.audience import Attribute
 from optimizer.strategy.brand import Brand
 from optimizer.strategy.documents import Message
-from optimizer.strategy.links import Link, leads_to, links
-from optimizer.strategy.markup import Traced, decoded, shown, without_hidden
-from optimizer.strategy.phrases import Reading, phrase, readings
-from optimizer.strategy.placeholders import Placeholder, filled, placeholders, without_placeholders
-from optimizer.strategy.source import shortened
+from optimizer.strategy.texts.links import Link, leads_to, links
+from optimizer.strategy.texts.markup import Traced, decoded, shown, without_hidden
+from optimizer.strategy.texts.phrases import Reading, phrase, readings
+from optimizer.strategy.texts.placeholders import Placeholder, filled, placeholders, without_placeholders
 from optimizer.strategy.wording import numeral, one_of
+from optimizer.strategy.yaml.source import shortened
 
 Rule = Literal[
     "banned_phrase", "required_part", "disclaimer", "length", "capitals", "exclamations", "link_domain", "placeholder"

@@ -14,7 +14,7 @@ from optimizer.errors import InvalidRequest, RequestFinding
 from optimizer.strategy.audience import CategoryAttribute, NumberAttribute
 from optimizer.strategy.documents import Strategy
 from optimizer.strategy.fields import CURRENCY_PATTERN
-from optimizer.strategy.source import shortened
+from optimizer.strategy.yaml.source import shortened
 
 # Outcomes that mean something here, whether or not a strategy names them.
 _ALWAYS: Final = frozenset({EXPOSED, WITHDRAWN, BOUNCED, *SUPPRESSING, "delivered", "opened", "clicked"})

@@ -11,7 +11,7 @@ from optimizer.domain.notices import ABOUT_PEOPLE
 from optimizer.errors import Finding
 from optimizer.strategy.fields import Document, NewId
 from optimizer.strategy.pieces import items, twice
-from optimizer.strategy.source import Source
+from optimizer.strategy.yaml.source import Source
 
 About = Literal[
     "guardrail_breach",

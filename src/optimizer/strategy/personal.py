@@ -11,10 +11,10 @@ from optimizer.strategy.audience import Attribute, BooleanAttribute, CategoryAtt
 from optimizer.strategy.brand import Brand
 from optimizer.strategy.brand_rules import BrandRules, BrandViolation, Loudness, is_shouted, loudness, texts_of
 from optimizer.strategy.documents import Message
-from optimizer.strategy.markup import Traced
-from optimizer.strategy.phrases import FEWEST_SPACED_OUT, UNSPACED, phrase
-from optimizer.strategy.placeholders import Placeholder, filled, slots
-from optimizer.strategy.plain_text import plain
+from optimizer.strategy.texts.markup import Traced
+from optimizer.strategy.texts.phrases import FEWEST_SPACED_OUT, UNSPACED, phrase
+from optimizer.strategy.texts.placeholders import Placeholder, filled, slots
+from optimizer.strategy.texts.plain_text import plain
 from optimizer.strategy.wording import numeral
 
 MOST_COMBINATIONS = 500  # of declared values, tried beforehand; with more of them each recipient's are looked at

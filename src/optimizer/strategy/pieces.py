@@ -9,8 +9,8 @@ from pydantic import TypeAdapter, ValidationError
 from optimizer.errors import Finding
 from optimizer.strategy.fields import Currency
 from optimizer.strategy.money import Cost, CostPerEvent, Money, MoneyAbove0
-from optimizer.strategy.source import Path, Source
 from optimizer.strategy.wording import one_of
+from optimizer.strategy.yaml.source import Path, Source
 
 
 @cache

@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema
 from optimizer.domain.sayings import API
 from optimizer.errors import InvalidRequest, RequestFinding
 from optimizer.strategy.fields import Document, Line, NewId, Reference, Span, between
-from optimizer.strategy.source import shortened
+from optimizer.strategy.yaml.source import shortened
 
 MAX_SOURCES = 20
 

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from optimizer.errors import Finding
 from optimizer.strategy import audience, fields
 from optimizer.strategy.slips import zone_meant
-from optimizer.strategy.source import MAX_FINDINGS, Path, Source, shortened
+from optimizer.strategy.yaml.source import MAX_FINDINGS, Path, Source, shortened
 
 _LISTED = 12
 _INPUT = "input"

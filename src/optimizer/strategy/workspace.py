@@ -14,9 +14,9 @@ from pydantic import ValidationError
 from optimizer.errors import DocumentError, Finding
 from optimizer.strategy.documents import Campaign, Strategy
 from optimizer.strategy.fields import Document
-from optimizer.strategy.references import reference_findings
-from optimizer.strategy.source import MAX_FINDINGS, THE_FILE, Source, read_source, shortened
+from optimizer.strategy.findings.references import reference_findings
 from optimizer.strategy.wording import schema_findings
+from optimizer.strategy.yaml.source import MAX_FINDINGS, THE_FILE, Source, read_source, shortened
 
 STRATEGY_FILE = "strategy.yaml"
 _CAMPAIGN_FILE = re.compile(r"campaigns/[^/]+\.yaml\Z")

@@ -12,42 +12,36 @@ from starlette.types import Receive, Scope, Send
 
 from optimizer import __version__
 from optimizer.deployment import CLOCK, Deployment
-from optimizer.web import (
-    bundles,
-    campaigns,
-    cloud_events,
-    decisions,
-    exports,
-    fetching,
-    measurements,
-    metrics,
-    notices,
-    ofrep,
-    outcomes,
-    oversight,
-    people,
-    problems,
-    proposals,
-    quarantine,
-    ranking,
-    reference,
-    tracking,
-    webhooks,
-)
-from optimizer.web.answers import HealthOut, ReadinessOut
+from optimizer.web import problems, reference
+from optimizer.web.background.keeper import Keeper
 from optimizer.web.console import problem_pages, routes
 from optimizer.web.console.aside import Aside
 from optimizer.web.desk import Desk
 from optimizer.web.escaped_slashes import EscapedSlashes
-from optimizer.web.express import DESK
+from optimizer.web.fast.express import DESK
+from optimizer.web.fast.hot import HotRoutes
 from optimizer.web.headers import SecurityHeaders
-from optimizer.web.hot import HotRoutes
-from optimizer.web.keeper import Keeper
 from optimizer.web.limits import BodyLimit
-from optimizer.web.observing import Observing, begin_tracing
-from optimizer.web.rendering import json_answer
-from optimizer.web.scraping import Scraping
-from optimizer.web.telemetry import ACCESS_LOG
+from optimizer.web.observing.requests_seen import Observing, begin_tracing
+from optimizer.web.observing.telemetry import ACCESS_LOG
+from optimizer.web.protocols import bundles, cloud_events, fetching, ofrep, tracking, webhooks
+from optimizer.web.routes import (
+    campaigns,
+    decisions,
+    exports,
+    measurements,
+    metrics,
+    notices,
+    outcomes,
+    oversight,
+    people,
+    proposals,
+    quarantine,
+    ranking,
+)
+from optimizer.web.routes.scraping import Scraping
+from optimizer.web.shapes.answers import HealthOut, ReadinessOut
+from optimizer.web.shapes.rendering import json_answer
 
 INTEGRATIONS = (ofrep, tracking, webhooks, fetching, cloud_events, bundles, notices, exports)
 INSIGHTS = (measurements, proposals)

@@ -11,21 +11,21 @@ from starlette.concurrency import run_in_threadpool
 from optimizer.deployment import Deployment, now
 from optimizer.domain.snapshot import Snapshot
 from optimizer.errors import Contended, OptimizerError, Unavailable
-from optimizer.services.deciding import Answer, DecisionRequest, decide
+from optimizer.services.decisions.deciding import Answer, DecisionRequest, decide
 from optimizer.services.group_commit import GroupCommit, Handler, result_of
-from optimizer.services.keys import KeyRing
-from optimizer.services.learning import learn_campaign
+from optimizer.services.keys.api_keys import KeyRing
+from optimizer.services.keys.rates import Rate
+from optimizer.services.learning.refreshing import learn_campaign
 from optimizer.services.live import Live
-from optimizer.services.memberships import seen
-from optimizer.services.profiles import Told, hear, put_profile
-from optimizer.services.rates import Rate
-from optimizer.services.recording import OutcomeReport, Recorded, record_outcomes
+from optimizer.services.outcomes.recording import OutcomeReport, Recorded, record_outcomes
+from optimizer.services.recipients.memberships import seen
+from optimizer.services.recipients.profiles import Told, hear, put_profile
 from optimizer.settings import secret_texts
 from optimizer.storage.access import StoredKey
 from optimizer.storage.recipients import Profile
 from optimizer.storage.scrubbing import scrub
 from optimizer.storage.store import Ledger
-from optimizer.web import telemetry
+from optimizer.web.observing import telemetry
 
 T = TypeVar("T")
 CHUNK = 1_000  # items of a large batch that are worked on at a time; others who wait come between two chunks

@@ -22,10 +22,10 @@ from optimizer.errors import (
     RequestFinding,
     Unavailable,
 )
-from optimizer.web.answers import Problem
-from optimizer.web.findings import findings_of
 from optimizer.web.headers import TEXT_HEADERS
-from optimizer.web.request_ids import CURRENT, HEADER
+from optimizer.web.observing.request_ids import CURRENT, HEADER
+from optimizer.web.shapes.answers import Problem
+from optimizer.web.shapes.findings import findings_of
 
 MEDIA_TYPE = "application/problem+json"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")

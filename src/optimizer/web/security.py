@@ -16,7 +16,7 @@ from fastapi.security import (
 from fastapi.security.http import HTTPBase
 from starlette.concurrency import run_in_threadpool
 
-from optimizer.services.keys import WRONG_KEYS, Caller, Scope
+from optimizer.services.keys.api_keys import WRONG_KEYS, Caller, Scope
 from optimizer.web.desk import Desk
 
 # These put the three headers into OpenAPI; `credentials_of` reads them, for these routes and for the hot ones alike.

@@ -11,7 +11,7 @@ from optimizer.history import mapping
 from optimizer.scenarios.documents import Scenario
 from optimizer.scenarios.reading import ScenarioRead, changed_source, checked_scenario, laid_over, part, read_scenario
 from optimizer.scenarios.schema import scenario_schema
-from optimizer.strategy.source import read_source
+from optimizer.strategy.yaml.source import read_source
 
 Mistakes = Callable[..., list[str]]
 Reading = Callable[..., ScenarioRead]

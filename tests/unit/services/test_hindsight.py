@@ -9,7 +9,7 @@ import pytest
 from optimizer.domain.controls import UNTOUCHED
 from optimizer.domain.instants import DAY
 from optimizer.domain.reasons import Block, Reason
-from optimizer.services.hindsight import Hindsight, hindsight
+from optimizer.services.documents.hindsight import Hindsight, hindsight
 from optimizer.services.live import tactics_of
 from optimizer.strategy.workspace import read_workspace
 

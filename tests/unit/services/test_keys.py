@@ -12,9 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optimizer.errors import Unavailable
-from optimizer.services import keys
-from optimizer.services.keys import LOOK_UPS, RANDOM_BYTES, KeyRing, Scope, hint_of, key_hash, new_key, well_formed
-from optimizer.services.rates import Rate
+from optimizer.services.keys import api_keys
+from optimizer.services.keys.api_keys import (
+    LOOK_UPS,
+    RANDOM_BYTES,
+    KeyRing,
+    Scope,
+    hint_of,
+    key_hash,
+    new_key,
+    well_formed,
+)
+from optimizer.services.keys.rates import Rate
 from optimizer.storage.access import StoredKey
 
 KEY = new_key("live", bytes(range(RANDOM_BYTES)))
@@ -70,7 +79,7 @@ class Stored:
             raise Unavailable("the ledger cannot be read now")
         return self.keys
 
-    def ring(self, rate: Rate = keys.GENEROUS) -> KeyRing:
+    def ring(self, rate: Rate = api_keys.GENEROUS) -> KeyRing:
         return KeyRing(self.load, lambda: self.now, rate, lambda: self.seconds)
 
 
@@ -188,7 +197,7 @@ def test_keys_and_checksums_are_compared_in_constant_time(monkeypatch: pytest.Mo
 
 @contextmanager
 def watching(ring: KeyRing, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(keys, "REFRESH_SECONDS", 0.005)
+    monkeypatch.setattr(api_keys, "REFRESH_SECONDS", 0.005)
     ring.watch()
     try:
         yield

@@ -6,8 +6,8 @@ import pytest
 from optimizer.domain.instants import DAY, HOUR, Instant
 from optimizer.errors import DocumentError
 from optimizer.insights.learning_time import trials_to_best
-from optimizer.services.outlooks import ENOUGH_TRIALS, Assumptions, SegmentOutlook
-from optimizer.services.planning import Plan, plan
+from optimizer.services.documents.planning import Plan, plan
+from optimizer.services.forecasts.outlooks import ENOUGH_TRIALS, Assumptions, SegmentOutlook
 from optimizer.strategy.workspace import read_workspace
 
 WINBACK = "campaigns/winback.yaml"

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from optimizer.engine.placing import places_of
 from optimizer.guardrails.groups import GROUPS, Places, Shares, group_of, groups
-from optimizer.services.proving import Chances, chances
+from optimizer.services.decisions.proving import Chances, chances
 
 SECRET = bytes(range(32))
 SHARES = st.builds(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.services.rates import Bucket, Rate, Strangers, address_block
+from optimizer.services.keys.rates import Bucket, Rate, Strangers, address_block
 
 
 class Clock:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.services.seals import Seals
+from optimizer.services.keys.seals import Seals
 
 SECRET = b"correct horse battery staple 0123456789"
 RECIPIENTS = st.text("abcXYZ0189._:@+=/~|-", min_size=1, max_size=128)

@@ -15,7 +15,7 @@ from optimizer.domain.instants import DAY, HOUR, Instant
 from optimizer.domain.micros import MICRO
 from optimizer.domain.trials import Trials
 from optimizer.engine.behaviour import Behaviour
-from optimizer.services.recording import OutcomeReport
+from optimizer.services.outcomes.recording import OutcomeReport
 from optimizer.simulation.doings import Doings, earlier_happenings
 from optimizer.simulation.journal import Journal
 from optimizer.simulation.rehearsing import Plan, rehearse

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from optimizer.errors import Finding
-from optimizer.strategy.brand_findings import brand_findings, brand_section_findings
-from optimizer.strategy.source import read_source
+from optimizer.strategy.findings.brand import brand_findings, brand_section_findings
+from optimizer.strategy.yaml.source import read_source
 
 STRATEGY = """\
 strategy: s

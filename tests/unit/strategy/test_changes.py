@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from optimizer.domain.instants import SECOND
 from optimizer.errors import DocumentError
-from optimizer.strategy.changes import Change, campaigns_touched, changes
-from optimizer.strategy.differences import iso_duration
 from optimizer.strategy.fields import parsed_duration
+from optimizer.strategy.versions.changes import Change, campaigns_touched, changes
+from optimizer.strategy.versions.differences import iso_duration
 from optimizer.strategy.workspace import Workspace, read_workspace
 
 Read = Callable[..., Workspace]

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, PlainValidator
 
-from optimizer.strategy.differences import NOTHING, differences, iso_duration, listed, written
 from optimizer.strategy.fields import Document, HalfLife, NewId, Number, Span, Zone, between
+from optimizer.strategy.versions.differences import NOTHING, differences, iso_duration, listed, written
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 import optimizer
 from optimizer.domain.proposals import Edit
 from optimizer.errors import Conflict
-from optimizer.strategy.editing import edited, held, unified_diff
-from optimizer.strategy.source import Source, read_source
+from optimizer.strategy.versions.editing import edited, held, unified_diff
 from optimizer.strategy.workspace import STRATEGY_FILE, read_workspace
+from optimizer.strategy.yaml.source import Source, read_source
 
 PACKAGE = Path(optimizer.__file__).parent
 WINBACK = (PACKAGE / "cli/starter/campaigns/winback.yaml").read_text("utf-8")

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.strategy.links import host_name, leads_to, links
-from optimizer.strategy.markup import Traced
+from optimizer.strategy.texts.links import host_name, leads_to, links
+from optimizer.strategy.texts.markup import Traced
 
 # ruff: noqa: RUF001 - look-alikes are what this is about
 

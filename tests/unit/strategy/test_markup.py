@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.strategy.markup import Traced, shown
+from optimizer.strategy.texts.markup import Traced, shown
 
 
 def readings(text: str) -> list[str]:

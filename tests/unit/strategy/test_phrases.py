@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.strategy.markup import Traced
-from optimizer.strategy.phrases import phrase, readings
-from optimizer.strategy.plain_text import LOOK_ALIKES
+from optimizer.strategy.texts.markup import Traced
+from optimizer.strategy.texts.phrases import phrase, readings
+from optimizer.strategy.texts.plain_text import LOOK_ALIKES
 
 # ruff: noqa: RUF001 - look-alikes are what this is about
 

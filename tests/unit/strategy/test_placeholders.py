@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.strategy.markup import Traced
-from optimizer.strategy.placeholders import filled, placeholders, slots, without_placeholders
+from optimizer.strategy.texts.markup import Traced
+from optimizer.strategy.texts.placeholders import filled, placeholders, slots, without_placeholders
 
 
 @pytest.mark.parametrize(

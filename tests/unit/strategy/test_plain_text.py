@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.strategy.markup import Traced, shown
-from optimizer.strategy.plain_text import LOOK_ALIKES, plain
+from optimizer.strategy.texts.markup import Traced, shown
+from optimizer.strategy.texts.plain_text import LOOK_ALIKES, plain
 
 # ruff: noqa: RUF001 - look-alikes are what this is about
 

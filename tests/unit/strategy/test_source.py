@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.strategy.source import MAX_CHARACTERS, MAX_DEPTH, read_source, shortened
+from optimizer.strategy.yaml.source import MAX_CHARACTERS, MAX_DEPTH, read_source, shortened
 
 
 def said(text: str) -> list[str]:
@@ -139,7 +139,7 @@ def test_depth_is_limited_without_recursion() -> None:
 
 
 def test_nodes_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("optimizer.strategy.source.MAX_NODES", 1_000)  # the real limit takes seconds to reach
+    monkeypatch.setattr("optimizer.strategy.yaml.source.MAX_NODES", 1_000)  # the real limit takes seconds to reach
     assert said("a: [" + "1," * 997 + "]") == []
     assert "at most 1,000 keys and values" in said("a: [" + "1," * 998 + "]")[-1]
 

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from optimizer.domain.daily_window import DailyWindow
 from optimizer.strategy.fields import Window
-from optimizer.strategy.source import read_source
+from optimizer.strategy.yaml.source import read_source
 
 WINDOW: TypeAdapter[DailyWindow] = TypeAdapter(Window)
 PATTERN = WINDOW.json_schema()["pattern"]

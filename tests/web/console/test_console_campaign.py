@@ -13,7 +13,7 @@ import pytest
 
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.insights.measures.alikeness import NOT_LOOKED_AT
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 from optimizer.services.proposing.keeping import keep, made
 
 EVIL = """<script>alert(1)</script> "><img src=x onerror=alert(1)> {{7*7}} \u202eevil"""

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from optimizer.domain.instants import DAY, HOUR
-from optimizer.services.deciding import DecisionRequest, decide
-from optimizer.services.learning import learn_campaign
+from optimizer.services.decisions.deciding import DecisionRequest, decide
+from optimizer.services.learning.refreshing import learn_campaign
 
 URL = "/console/campaigns/winback/forecast"
 

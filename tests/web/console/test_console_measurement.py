@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 
 CAMPAIGN, STRATEGY = "/console/campaigns/members/measurement", "/console/strategy/measurement"
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(1)> {{7*7}} \u202e'

@@ -105,8 +105,8 @@ def test_hostile_texts_of_documents_show_as_text(
 
 def test_before_any_documents_the_page_says_what_to_do(deploy: Callable[..., Any], new_database: Any) -> None:
     from optimizer.services.live import Live
-    from optimizer.services.needs import needs
-    from optimizer.services.overviewing import lifts, overview
+    from optimizer.services.oversight.needs import needs
+    from optimizer.services.reports.overviewing import lifts, overview
 
     deployment = deploy(new_database("sqlite"))
     live: Live = deployment.live
@@ -137,8 +137,8 @@ def test_other_addresses_answer_problems_as_before(site: Any, site_console: Any)
 def test_a_key_that_asks_too_fast_gets_a_page_that_says_so(
     serve: Callable[..., Any], sqlite_house: Any, open_console: Callable[..., Any]
 ) -> None:
-    from optimizer.services.keys import Scope
-    from optimizer.services.rates import Rate
+    from optimizer.services.keys.api_keys import Scope
+    from optimizer.services.keys.rates import Rate
 
     with serve(sqlite_house.deployment) as service:
         key = service.deployment.create_key("hasty", [Scope.ANALYSE], rate=Rate(1, 2))

@@ -12,7 +12,7 @@ import pytest
 
 from optimizer.deployment import now
 from optimizer.domain.proposals import Confidence, Edit, Effect, Kept, Proposal, ProposalKind
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 from optimizer.services.proposing.deciding import reject
 from optimizer.services.proposing.keeping import Made, keep
 

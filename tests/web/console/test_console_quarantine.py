@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 
 PATH = "/console/quarantine"
 AT = "2026-09-21T12:00:00Z"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 
 MORE = "review: {every: P14D, when_overdue: freeze}\ncapacity: {approvals_per_week: 2}\nholdout: {share: 0.05}"
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 from optimizer.web.console.routes import router
 
 OPEN = {"/console/static/{name}", "/console/sign-in"}  # what anybody may ask for

@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from optimizer.domain.instants import HOUR, MINUTE, SECOND
-from optimizer.services.key_care import revoke_keys
-from optimizer.services.keys import REFRESH_SECONDS, WRONG_KEYS, Scope, key_hash
+from optimizer.services.keys.api_keys import REFRESH_SECONDS, WRONG_KEYS, Scope, key_hash
+from optimizer.services.keys.key_care import revoke_keys
 from optimizer.web.console.forms import MOST_FORM_BYTES, own_path
 from optimizer.web.console.sessions import IDLE, LONGEST, SEALED_ANEW, Cookies, Session
 

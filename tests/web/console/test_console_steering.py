@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 
 ROLLOUT = "rollout: [{share: 0.1, for: P1D}, {share: 1.0}]\n"
 NOTE = 'legal said: <script>alert(1)</script> "><img onerror=x> {{7*7}} \u202eabc'

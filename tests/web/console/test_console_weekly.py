@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from optimizer.domain.instants import DAY
-from optimizer.services import steering
-from optimizer.services.applying import apply_workspace
-from optimizer.services.keys import Scope
+from optimizer.services.documents.applying import apply_workspace
+from optimizer.services.keys.api_keys import Scope
+from optimizer.services.oversight import steering
 from optimizer.strategy.workspace import read_workspace
 
 URL = "/console/reviews/weekly"

@@ -12,7 +12,7 @@ from optimizer.insights.discovering.found import Amount, FoundSegment
 from optimizer.insights.discovering.rules import Condition, Rule
 from optimizer.insights.ranking_words import SHARE
 from optimizer.strategy.wording import numeral
-from optimizer.strategy.yaml_text import flow_text, item_lines
+from optimizer.strategy.yaml.writing import flow_text, item_lines
 
 NOTHING_FOUND = "Nothing found that would survive a second look"
 _WIDTH = 116

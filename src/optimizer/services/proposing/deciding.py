@@ -12,10 +12,10 @@ from optimizer.domain.instants import Instant, isoformat
 from optimizer.domain.proposal_json import digest
 from optimizer.domain.proposals import Kept, ProposalState
 from optimizer.errors import Conflict, NotFound
-from optimizer.services import steering
-from optimizer.services.applying import apply_workspace, awaiting_approval
 from optimizer.services.auditing import noted
+from optimizer.services.documents.applying import apply_workspace, awaiting_approval
 from optimizer.services.live import DOCUMENTS, Live, Loaded
+from optimizer.services.oversight import steering
 from optimizer.services.proposing.fitting import proposed_documents
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from optimizer.domain.proposals import Proposal
 from optimizer.errors import Conflict, DocumentError
-from optimizer.services.outlooks import expected_outlook, hopeless_findings
-from optimizer.strategy.editing import edited
-from optimizer.strategy.retirement import retirement_findings
+from optimizer.services.forecasts.outlooks import expected_outlook, hopeless_findings
+from optimizer.strategy.versions.editing import edited
+from optimizer.strategy.versions.retirement import retirement_findings
 from optimizer.strategy.workspace import Workspace, read_workspace
 
 

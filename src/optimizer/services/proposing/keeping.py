@@ -18,7 +18,7 @@ from optimizer.errors import Conflict
 from optimizer.insights.proposing.all import proposals
 from optimizer.insights.proposing.looked import Looked
 from optimizer.services.live import DOCUMENTS, Live, Loaded
-from optimizer.services.notices import announce
+from optimizer.services.notices.announcing import announce
 from optimizer.services.proposing.fitting import proposed_documents
 from optimizer.services.proposing.looking import looked_at
 from optimizer.storage.proposals import Round

@@ -22,9 +22,9 @@ from optimizer.guardrails.contacts import contact_limits
 from optimizer.insights.discovering.found import Found as Segments
 from optimizer.insights.proposing.looked import ByContact, Daily, Looked, Purse, Sibling, Watched
 from optimizer.services.budgets import budget_lines
-from optimizer.services.discovering import MOST_FOR_A_PAGE, discovered
-from optimizer.services.journeys import Found, found_journeys
 from optimizer.services.live import Live, Loaded
+from optimizer.services.measures.journeys import Found, found_journeys
+from optimizer.services.proposing.discovering import MOST_FOR_A_PAGE, discovered
 from optimizer.storage.journeys import MOST_CONTACTS, Question
 from optimizer.storage.store import Ledger
 from optimizer.strategy.documents import Strategy

@@ -11,8 +11,8 @@ from optimizer.services.live import Live
 from optimizer.services.proposing.deciding import proposal
 from optimizer.services.proposing.fitting import proposed_documents
 from optimizer.storage.store import Ledger
-from optimizer.strategy.changes import changes
-from optimizer.strategy.editing import unified_diff
+from optimizer.strategy.versions.changes import changes
+from optimizer.strategy.versions.editing import unified_diff
 from optimizer.strategy.workspace import Workspace, read_workspace
 
 PAGE = 25  # closed ones on a page

@@ -14,7 +14,7 @@ import orjson
 from optimizer.domain.event_ids import event_id_of
 from optimizer.domain.instants import MINUTE, Duration, Instant, instant, isoformat
 from optimizer.errors import InvalidRequest, OptimizerError, RequestFinding
-from optimizer.services.recording import OutcomeReport
+from optimizer.services.outcomes.recording import OutcomeReport
 
 DECISION_ID: Final = "decision_id"  # the name under which a message carries its decision through a provider
 SENT, DELIVERED, DEFERRED = "sent", "delivered", "deferred"

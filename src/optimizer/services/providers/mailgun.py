@@ -15,6 +15,7 @@ import orjson
 
 from optimizer.domain.instants import HOUR, Duration
 from optimizer.domain.outcome import BOUNCED
+from optimizer.services.outcomes.recording import OutcomeReport
 from optimizer.services.providers.arrivals import (
     CLICKED,
     COMPLAINED,
@@ -35,7 +36,6 @@ from optimizer.services.providers.arrivals import (
     text,
     wrong,
 )
-from optimizer.services.recording import OutcomeReport
 
 NAME: Final = "mailgun"
 # It repeats what was not taken over seven and a half hours, and nowhere says that it signs anew.

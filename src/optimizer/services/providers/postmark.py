@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from optimizer.domain.outcome import BOUNCED
+from optimizer.services.outcomes.recording import OutcomeReport
 from optimizer.services.providers.arrivals import (
     CLICKED,
     COMPLAINED,
@@ -30,7 +31,6 @@ from optimizer.services.providers.arrivals import (
     text,
     wrong,
 )
-from optimizer.services.recording import OutcomeReport
 
 NAME: Final = "postmark"
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from optimizer.domain.outcome import BOUNCED
+from optimizer.services.outcomes.recording import OutcomeReport
 from optimizer.services.providers import standard
 from optimizer.services.providers.arrivals import (
     CLICKED,
@@ -26,7 +27,6 @@ from optimizer.services.providers.arrivals import (
     report_of,
     text,
 )
-from optimizer.services.recording import OutcomeReport
 
 NAME: Final = "resend"
 PREFIX: Final = "svix"

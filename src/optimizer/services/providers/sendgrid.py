@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from optimizer.domain.instants import HOUR, Duration
 from optimizer.domain.outcome import BOUNCED
+from optimizer.services.outcomes.recording import OutcomeReport
 from optimizer.services.providers.arrivals import (
     CLICKED,
     COMPLAINED,
@@ -37,7 +38,6 @@ from optimizer.services.providers.arrivals import (
     text,
     wrong,
 )
-from optimizer.services.recording import OutcomeReport
 
 NAME: Final = "sendgrid"
 SIGNATURE: Final = "x-twilio-email-event-webhook-signature"

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA256
 
 from optimizer.domain.instants import HOUR, Duration, Instant, instant
 from optimizer.domain.outcome import BOUNCED
+from optimizer.services.outcomes.recording import OutcomeReport
 from optimizer.services.providers.arrivals import (
     CLICKED,
     COMPLAINED,
@@ -43,7 +44,6 @@ from optimizer.services.providers.arrivals import (
     text,
     wrong,
 )
-from optimizer.services.recording import OutcomeReport
 
 NAME: Final = "ses"
 CONFIRMATION: Final = "SubscriptionConfirmation"

@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from optimizer.domain.instants import MINUTE, Duration
+from optimizer.services.outcomes.recording import OutcomeReport
 from optimizer.services.providers.arrivals import (
     DEFERRED,
     SENT,
@@ -32,7 +33,6 @@ from optimizer.services.providers.arrivals import (
     text,
     wrong,
 )
-from optimizer.services.recording import OutcomeReport
 from optimizer.strategy.documents import Strategy
 from optimizer.strategy.events import Mapped, mapped
 

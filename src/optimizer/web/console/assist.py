@@ -12,14 +12,14 @@ from optimizer.domain.instants import Instant
 from optimizer.domain.micros import micros
 from optimizer.domain.outcome import EXPOSED
 from optimizer.errors import Conflict, InvalidRequest, RequestFinding
-from optimizer.services.assisting import choices, offered, offers
-from optimizer.services.deciding import DecisionRequest
+from optimizer.services.decisions.deciding import DecisionRequest
+from optimizer.services.decisions.ranking import Ranked, rank
 from optimizer.services.group_commit import result_of
-from optimizer.services.keys import Scope
+from optimizer.services.keys.api_keys import Scope
 from optimizer.services.live import Live
-from optimizer.services.ranking import Ranked, rank
-from optimizer.services.recording import OutcomeReport
-from optimizer.services.suppressing import check_recipients
+from optimizer.services.outcomes.recording import OutcomeReport
+from optimizer.services.recipients.suppressing import check_recipients
+from optimizer.services.reports.assisting import choices, offered, offers
 from optimizer.storage.store import Ledger
 from optimizer.strategy.audience import Attribute
 from optimizer.web.console.decisions import CampaignId, DecisionId, badge_numbers

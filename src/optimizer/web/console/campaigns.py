@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from optimizer.insights.campaign_words import WAITS
-from optimizer.services.dossier import dossier
-from optimizer.services.illustrating import illustrated
-from optimizer.services.leaderboards import Sort, leaderboard
+from optimizer.services.reports.dossier import dossier
+from optimizer.services.reports.illustrating import illustrated
+from optimizer.services.reports.leaderboards import Sort, leaderboard
 from optimizer.storage.readings import day_of
-from optimizer.web.campaigns import CampaignId
 from optimizer.web.console.readings import reading, slow_reading
 from optimizer.web.console.shell import Viewing, page
+from optimizer.web.routes.campaigns import CampaignId
 
 router = APIRouter()
 

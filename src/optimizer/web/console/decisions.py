@@ -17,18 +17,18 @@ from optimizer.domain.reasons import Group
 from optimizer.errors import InvalidRequest, RequestFinding
 from optimizer.insights.decision_words import GROUPS, reason_words, step_words
 from optimizer.insights.ranking_words import RULES, reward_unit
-from optimizer.services.explaining import Explanation, explain, find_decision
+from optimizer.services.decisions.explaining import Explanation, explain, find_decision
+from optimizer.services.decisions.paging import MOST_LOOKED_AT, Log, day_of, decision_log, decisions_about
 from optimizer.services.live import Live
-from optimizer.services.looking_up import note_look_up
-from optimizer.services.paging import MOST_LOOKED_AT, Log, day_of, decision_log, decisions_about
+from optimizer.services.recipients.looking_up import note_look_up
 from optimizer.storage.decision_log import Place, Wanted
 from optimizer.storage.store import Ledger
 from optimizer.strategy.variants import Variant
 from optimizer.web.console.forms import HOME
 from optimizer.web.console.readings import reading
 from optimizer.web.console.shell import Asking, Viewing, page, redirect
-from optimizer.web.requests import IDENTIFIER_PATTERN
 from optimizer.web.security import TheDesk
+from optimizer.web.shapes.requests import IDENTIFIER_PATTERN
 
 router = APIRouter()
 CampaignId = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]

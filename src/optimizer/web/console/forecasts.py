@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request, Response
 from optimizer.figures.forecast import Ahead, SoFar, fan_figure, spend_fan_figure
 from optimizer.figures.look import figure_json
 from optimizer.insights.forecasting.fans import Fan
-from optimizer.services.forecasting import CampaignForecast, forecast
-from optimizer.services.summaries import summary
-from optimizer.web.campaigns import CampaignId
+from optimizer.services.forecasts.forecasting import CampaignForecast, forecast
+from optimizer.services.reports.summaries import summary
 from optimizer.web.console.readings import reading, slow_reading
 from optimizer.web.console.shell import Viewing, page
+from optimizer.web.routes.campaigns import CampaignId
 
 router = APIRouter()
 

@@ -17,12 +17,12 @@ from optimizer.insights.measures.comparison import Comparison
 from optimizer.insights.measures.measurement import CampaignMeasurement, StrategyMeasurement
 from optimizer.insights.measures.trend import Trend
 from optimizer.insights.ranking_words import SHARE
-from optimizer.services.measuring import measured, strategy_measured
-from optimizer.services.summaries import summary
-from optimizer.web.campaigns import CampaignId
+from optimizer.services.measures.measuring import measured, strategy_measured
+from optimizer.services.reports.summaries import summary
 from optimizer.web.console.assist import variant_numbers
 from optimizer.web.console.readings import reading, slow_reading
 from optimizer.web.console.shell import Viewing, page
+from optimizer.web.routes.campaigns import CampaignId
 
 router = APIRouter()
 

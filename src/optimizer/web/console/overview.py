@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 
-from optimizer.services.needs import Need, NeedKind, needs
-from optimizer.services.overviewing import Lift, Spend, lifts, overview
+from optimizer.services.oversight.needs import Need, NeedKind, needs
+from optimizer.services.reports.overviewing import Lift, Spend, lifts, overview
 from optimizer.web.console.forms import HOME
 from optimizer.web.console.readings import reading, slow_reading
 from optimizer.web.console.shell import Viewing, page

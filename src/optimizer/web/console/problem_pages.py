@@ -13,10 +13,10 @@ from starlette.exceptions import HTTPException
 from optimizer.errors import OptimizerError
 from optimizer.web.console.forms import HOME, NO_FORM
 from optimizer.web.console.shell import SignInFirst, Viewer, page, redirect, to_sign_in, viewer
-from optimizer.web.findings import findings_of
 from optimizer.web.headers import TEXT_HEADERS
+from optimizer.web.observing.request_ids import CURRENT, HEADER
 from optimizer.web.problems import problem_of
-from optimizer.web.request_ids import CURRENT, HEADER
+from optimizer.web.shapes.findings import findings_of
 
 TITLES = {
     403: "You may not do this",

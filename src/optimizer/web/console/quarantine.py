@@ -11,8 +11,8 @@ from optimizer.domain.outcome import Receipt
 from optimizer.errors import InvalidRequest, OptimizerError, RequestFinding
 from optimizer.insights.quarantine_words import cause
 from optimizer.services.live import Live
-from optimizer.services.quarantine import MOST_LOOKED_AT, kept_reports, piles, waiting
-from optimizer.services.recording import OutcomeReport, Recorded
+from optimizer.services.outcomes.quarantine import MOST_LOOKED_AT, kept_reports, piles, waiting
+from optimizer.services.outcomes.recording import OutcomeReport, Recorded
 from optimizer.storage.store import Ledger
 from optimizer.web.console.forms import HOME
 from optimizer.web.console.readings import reading

@@ -14,17 +14,17 @@ from fastapi import APIRouter, Request, Response
 from optimizer.deployment import now, random_id
 from optimizer.errors import InvalidRequest, RequestFinding
 from optimizer.insights.decision_words import reason_words
-from optimizer.services.disclosing import Disclosure, disclose
-from optimizer.services.erasing import Erased, erase
 from optimizer.services.live import Live
-from optimizer.services.looking_up import EXPORT, about_nobody, note_look_up
-from optimizer.services.suppressing import Suppressed, suppress, unsuppress
+from optimizer.services.recipients.disclosing import Disclosure, disclose
+from optimizer.services.recipients.erasing import Erased, erase
+from optimizer.services.recipients.looking_up import EXPORT, about_nobody, note_look_up
+from optimizer.services.recipients.suppressing import Suppressed, suppress, unsuppress
 from optimizer.storage.controls import EVERY_CHANNEL
 from optimizer.storage.store import Ledger
 from optimizer.web.console.forms import HOME
 from optimizer.web.console.shell import PAGE_HEADERS, Managing, Viewer, Viewing, page, redirect
-from optimizer.web.disclosure_answers import disclosure_json
 from optimizer.web.security import TheDesk
+from optimizer.web.shapes.disclosure_answers import disclosure_json
 
 router = APIRouter()
 _PATH = f"{HOME}/recipients"

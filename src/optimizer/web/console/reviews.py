@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from optimizer.services.reviewing import agenda
+from optimizer.services.oversight.reviewing import agenda
 from optimizer.web.console.readings import reading
 from optimizer.web.console.shell import Viewing, page
 

@@ -18,11 +18,11 @@ from optimizer.insights.discovering.wording import (
     segments_yaml,
     trait_words,
 )
-from optimizer.services.discovering import discovered_for_a_page
-from optimizer.services.summaries import summary
-from optimizer.web.campaigns import CampaignId
+from optimizer.services.proposing.discovering import discovered_for_a_page
+from optimizer.services.reports.summaries import summary
 from optimizer.web.console.readings import reading, slow_reading
 from optimizer.web.console.shell import Viewing, page
+from optimizer.web.routes.campaigns import CampaignId
 
 router = APIRouter()
 

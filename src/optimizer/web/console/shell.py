@@ -16,7 +16,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from optimizer.deployment import now, random_id
-from optimizer.services.keys import Caller, Scope
+from optimizer.services.keys.api_keys import Caller, Scope
 from optimizer.web.console import readings
 from optimizer.web.console.forms import HOME, NO_FORM, came_from, form_of, own_path, path_of, refuse_strangers
 from optimizer.web.console.sessions import IDLE, SAID_FOR, Cookies, Session

@@ -15,15 +15,15 @@ from fastapi import APIRouter, Request, Response
 from optimizer.deployment import now
 from optimizer.domain.instants import Instant
 from optimizer.errors import InvalidRequest, RequestFinding
-from optimizer.services import steering
-from optimizer.services.agreeing import check_seen
-from optimizer.services.applying import approve
 from optimizer.services.auditing import noted
+from optimizer.services.documents.agreeing import check_seen
+from optimizer.services.documents.applying import approve
 from optimizer.services.live import Live
+from optimizer.services.oversight import steering
 from optimizer.storage.store import Ledger
-from optimizer.web.campaigns import CampaignId
 from optimizer.web.console.shell import Managing, Viewer, redirect
 from optimizer.web.desk import Desk
+from optimizer.web.routes.campaigns import CampaignId
 from optimizer.web.security import TheDesk
 
 router = APIRouter(prefix="/campaigns/{campaign_id}")

@@ -13,9 +13,9 @@ from optimizer.domain.instants import Instant, moment
 from optimizer.errors import NotFound
 from optimizer.insights.serving_words import Proxy, Served, proxies, served_objectives
 from optimizer.insights.strategy_words import Chapter, chapters
-from optimizer.services.editions import comparison, edition, editions
+from optimizer.services.documents.editions import comparison, edition, editions
 from optimizer.services.live import Live
-from optimizer.services.surveying import Violation, violations
+from optimizer.services.oversight.surveying import Violation, violations
 from optimizer.storage.store import Ledger
 from optimizer.storage.versions import Applied, StrategyVersion
 from optimizer.strategy.documents import Strategy

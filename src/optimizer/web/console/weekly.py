@@ -13,7 +13,7 @@ from optimizer.insights.weekly.mail import mail_html
 from optimizer.insights.weekly.markdown import markdown
 from optimizer.insights.weekly.weeks import week_after, week_before, week_named, week_of
 from optimizer.services.live import Live
-from optimizer.services.weekly import (
+from optimizer.services.reports.weekly import (
     Shown,
     Signed,
     SignedText,

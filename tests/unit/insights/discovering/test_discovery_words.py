@@ -10,8 +10,8 @@ from optimizer.insights.discovering.discovered import Discovered
 from optimizer.insights.discovering.rules import Condition, Rule
 from optimizer.insights.discovering.tree import found_segments
 from optimizer.insights.discovering.wording import NOTHING_FOUND, discovered_json, headline, rule_words, segments_yaml
-from optimizer.strategy.source import read_source
 from optimizer.strategy.workspace import read_workspace
+from optimizer.strategy.yaml.source import read_source
 
 STRATEGY = """\
 strategy: shop

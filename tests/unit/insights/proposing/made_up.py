@@ -15,8 +15,8 @@ from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.learning import next_snapshot
 from optimizer.engine.tactic import compile_tactic
 from optimizer.insights.proposing.looked import Daily, Looked
-from optimizer.strategy.editing import edited
 from optimizer.strategy.variants import variants
+from optimizer.strategy.versions.editing import edited
 from optimizer.strategy.workspace import read_workspace
 
 START = 20_000 * DAY

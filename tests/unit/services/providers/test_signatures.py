@@ -40,7 +40,7 @@ from optimizer.services.providers.arrivals import Arrival, Heard, Unsigned
 from optimizer.services.providers.credentials import CHECKS, check_credentials
 from optimizer.strategy.documents import Strategy
 from optimizer.strategy.workspace import read_workspace
-from optimizer.web.senders import UsedTokens
+from optimizer.web.protocols.senders import UsedTokens
 
 NOON: Instant = 1_790_000_000 * SECOND
 KINDS = (SENT, DELIVERED, DEFERRED, BOUNCED, OPENED, CLICKED, UNSUBSCRIBED, COMPLAINED)

@@ -1,0 +1,1 @@
+"""Decisions: made, offered, handed to clients, believed, explained and proved."""

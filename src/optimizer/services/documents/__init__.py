@@ -1,0 +1,1 @@
+"""Documents: checked against what runs, put in force, and the versions they were."""

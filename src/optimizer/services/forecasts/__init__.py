@@ -1,0 +1,1 @@
+"""Forecasts: what is to come of traffic, rewards, spend and learning."""

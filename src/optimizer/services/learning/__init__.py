@@ -1,0 +1,1 @@
+"""Learning: statistics become snapshots, are watched, and can be folded again."""

@@ -1,0 +1,1 @@
+"""Measures: what campaigns and the strategy earn beyond control."""

@@ -1,0 +1,1 @@
+"""Notices: what others are told of, and how it reaches them."""

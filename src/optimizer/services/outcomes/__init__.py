@@ -1,0 +1,1 @@
+"""Outcomes: recorded once each; what could not be used waits in quarantine."""

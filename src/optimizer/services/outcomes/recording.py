@@ -1,0 +1,227 @@
+"""Record outcomes: each at most once, each changing the statistics by the exact difference it makes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from optimizer.domain.decision import Brief
+from optimizer.domain.instants import Instant, isoformat
+from optimizer.domain.outcome import SUPPRESSING, WITHDRAWN, Outcome, Receipt
+from optimizer.engine.assessment import CLOCK_SKEW, Assessment, assess
+from optimizer.engine.histories import Changes
+from optimizer.engine.plausibility import NO_VALUES, Values
+from optimizer.policy.draw import recipient_keys
+from optimizer.services.decisions.committing import Tactics, settle
+from optimizer.services.live import Live, Loaded
+from optimizer.services.recipients.behaviour import note_outcomes
+from optimizer.services.recipients.memberships import changed_all
+from optimizer.storage.controls import EVERY_CHANNEL, Suppression
+from optimizer.storage.store import Ledger
+
+
+class OutcomeReport(NamedTuple):
+    """What a reporter says: see `POST /v1/outcomes`. Either `decision_id` or a recipient with `campaign_id`.
+
+    Attributes:
+        recipient: id of the caller's.
+        recipient_key: the key it is stored under instead, of a report that waited in quarantine.
+    """
+
+    event_id: str
+    kind: str
+    occurred_at: Instant
+    decision_id: str | None = None
+    recipient: str | None = None
+    campaign_id: str | None = None
+    value: int | None = None
+    currency: str | None = None
+    reverses: str | None = None
+    machine: bool = False
+    recipient_key: str | None = None
+
+
+class Recorded(NamedTuple):
+    """What became of one report."""
+
+    event_id: str
+    status: Receipt
+    detail: str | None = None
+
+
+def record_outcomes(ledger: Ledger, live: Live, reports: Sequence[OutcomeReport], now: Instant) -> list[Recorded]:
+    """Record every report that can be used and keep the others in quarantine, with the reason.
+
+    Reports may come late, twice, in any order, and may undo one another; the statistics end up the same.
+    """
+    known = ledger.outcomes.known([report.event_id for report in reports])
+    fresh = {report.event_id: report for report in reversed(reports) if report.event_id not in known}
+    loaded = live.at(ledger)
+    keys = _recipient_keys(live, loaded, fresh.values())
+    named = _named(ledger, fresh, keys)
+    decisions = ledger.decisions.briefs(id_ for id_ in named.values() if id_ is not None)
+    _suppress(ledger, live, loaded, fresh.values(), keys, decisions, now)
+    values = NO_VALUES if loaded.workspace is None else Values.of(loaded.workspace.strategy)
+
+    undone = [report.reverses for report in fresh.values() if report.reverses is not None]
+    withdrawals = ledger.outcomes.known(undone, kind=WITHDRAWN) if undone else set[str]()
+    refused: dict[str, Recorded] = {}
+    usable: list[Outcome] = []
+    for event_id, report in fresh.items():
+        usable_or_refused = _judged(report, decisions.get(named[event_id] or ""), values, withdrawals, now)
+        if isinstance(usable_or_refused, Outcome):
+            usable.append(usable_or_refused)
+        else:
+            refused[event_id] = usable_or_refused
+            kept = _kept(report, keys.get(event_id))
+            ledger.quarantine.keep(event_id, usable_or_refused.detail or "", kept, now)
+    recorded = _counted(ledger, live, decisions, usable)
+    if loaded.behaviour is not None:
+        new = [one for one in usable if one.event_id in recorded]
+        note_outcomes(ledger, loaded.behaviour, decisions, new)
+        did = [(decisions[one.decision_id].recipient_key, fresh[one.event_id].recipient) for one in new]
+        changed_all(ledger, live, dict(sorted(did, key=lambda pair: pair[1] is not None)), now)
+    # The first report of a recorded event takes its result, any other is a duplicate. What was refused is not
+    # recorded, so every report of it hears why.
+    return [
+        refused.get(report.event_id) or recorded.pop(report.event_id, None) or _duplicate(report) for report in reports
+    ]
+
+
+def _counted(
+    ledger: Ledger, live: Live, decisions: Mapping[str, Brief], usable: Sequence[Outcome]
+) -> dict[str, Recorded]:
+    """Write outcomes and change the statistics by the difference they make; what became of each that was new."""
+    before = ledger.outcomes.of([outcome.decision_id for outcome in usable])
+    written = ledger.outcomes.insert(usable)
+    ledger.quarantine.release(written)
+    added: dict[str, list[Outcome]] = defaultdict(list)
+    for outcome in usable:
+        if outcome.event_id in written:
+            added[outcome.decision_id].append(outcome)
+    tactics, changes = Tactics(ledger, live), Changes()
+    results: dict[str, Recorded] = {}
+    to_settle: dict[str, tuple[Brief, Assessment]] = {}
+    for decision_id, new in added.items():
+        decision, old = decisions[decision_id], before.get(decision_id, ())
+        tactic = tactics.of(decision)
+        change = changes.add(tactic, decision, old, new)
+        if decision.variant_id is not None and change.settles[tactic.variant_ids.index(decision.variant_id)]:
+            to_settle[decision_id] = decision, assess(tactic.reward_rule, decision, [*old, *new])
+        closes_at = decision.decided_at + change.closes_after
+        for outcome in new:
+            results[outcome.event_id] = _receipt(outcome, closes_at)
+    ledger.statistics.pending.add(changes.sums())
+    settle(ledger, live, to_settle)
+    return results
+
+
+def _recipient_keys(live: Live, loaded: Loaded, reports: Iterable[OutcomeReport]) -> dict[str, str]:
+    """The stored key of the recipient that a report names, by event id; none for a report that names nobody."""
+    found = {report.event_id: report.recipient_key for report in reports if report.recipient_key is not None}
+    by_name = {report.event_id: report.recipient for report in reports if report.recipient is not None}
+    if by_name:
+        persons = recipient_keys(live.secret, list(by_name.values()))
+        found |= zip(by_name, loaded.pseudonyms.keys_of(persons), strict=True)
+    return found
+
+
+def _suppress(
+    ledger: Ledger,
+    live: Live,
+    loaded: Loaded,
+    reports: Iterable[OutcomeReport],
+    keys: Mapping[str, str],
+    decisions: Mapping[str, Brief],
+    now: Instant,
+) -> None:
+    """Whoever unsubscribes or complains is on the list at once, even if the report cannot be used otherwise."""
+    found = []
+    for report in reports:
+        if report.kind not in SUPPRESSING:
+            continue
+        decision = decisions.get(report.decision_id or "")
+        if decision is not None:
+            key = decision.recipient_key
+            channel = live.edition(ledger, decision.strategy_version)[decision.campaign_id].campaign.channel
+        elif report.event_id in keys:
+            key = keys[report.event_id]
+            tactic = loaded.tactics.get(report.campaign_id or "")
+            channel = EVERY_CHANNEL if tactic is None else tactic.campaign.channel
+        else:
+            continue
+        everywhere = SUPPRESSING[report.kind]
+        found.append(Suppression(key, EVERY_CHANNEL if everywhere else channel, now, f"outcome {report.kind}"))
+    if found:
+        ledger.suppressions.add(found)
+
+
+def _named(ledger: Ledger, reports: Mapping[str, OutcomeReport], keys: Mapping[str, str]) -> dict[str, str | None]:
+    """The decision that each report is about: the one it names, else its recipient's latest in the campaign it names.
+
+    A report may come long after it happened, and others may have been decided since: the latest is that of then.
+    """
+    named = {event_id: report.decision_id for event_id, report in reports.items()}
+    then = {
+        event_id: (keys[event_id], report.campaign_id, report.occurred_at + CLOCK_SKEW)
+        for event_id, report in reports.items()
+        if report.decision_id is None and report.campaign_id is not None and event_id in keys
+    }
+    if then:
+        named |= zip(then, ledger.decisions.latest_of_many(then.values()), strict=True)
+    ever = {
+        event_id: (key, campaign_id, None) for event_id, (key, campaign_id, _) in then.items() if not named[event_id]
+    }
+    if ever:
+        named |= zip(ever, ledger.decisions.latest_of_many(ever.values()), strict=True)
+    return named
+
+
+def _judged(
+    report: OutcomeReport, decision: Brief | None, values: Values, withdrawals: Collection[str], now: Instant
+) -> Outcome | Recorded:
+    """The outcome a report amounts to, or why it cannot be used."""
+    if decision is None:
+        named = report.decision_id or "none"
+        if report.decision_id is None and report.campaign_id is not None:
+            named = f"none of this recipient in campaign {report.campaign_id}"
+        detail = f"decision_id: found {named}; allowed a decision this service made"
+        return Recorded(report.event_id, Receipt.UNKNOWN, detail)
+    earliest, latest = decision.decided_at - CLOCK_SKEW, now + CLOCK_SKEW
+    if not earliest <= report.occurred_at <= latest:
+        detail = (
+            f"occurred_at: found {isoformat(report.occurred_at)}; "
+            f"allowed {isoformat(earliest)} (the decision) to {isoformat(latest)} (now)"
+        )
+        return Recorded(report.event_id, Receipt.REJECTED, detail)
+    if report.value is not None or report.currency is not None:
+        value = report.value if report.reverses is None else None  # what undoes another outcome has none of its own
+        if (unbelievable := values.objection(report.kind, value, report.currency)) is not None:
+            return Recorded(report.event_id, Receipt.REJECTED, unbelievable)
+    if withdrawals and report.reverses in withdrawals:
+        # What it gave back, a contact or money, may have been used for another decision since.
+        detail = f"reverses: found {report.reverses}, a withdrawal; allowed other outcomes: ask for a new decision"
+        return Recorded(report.event_id, Receipt.REJECTED, detail)
+    event_id, kind, occurred_at, _, _, _, value, currency, reverses, machine, _ = report
+    return Outcome(event_id, decision.decision_id, kind, value, currency, occurred_at, now, reverses, machine)
+
+
+def _receipt(outcome: Outcome, closes_at: Instant) -> Recorded:
+    if outcome.occurred_at <= closes_at:
+        return Recorded(outcome.event_id, Receipt.ACCEPTED)
+    detail = (
+        f"occurred_at: found {isoformat(outcome.occurred_at)}; the attribution window closed {isoformat(closes_at)}"
+    )
+    return Recorded(outcome.event_id, Receipt.LATE, detail)
+
+
+def _duplicate(report: OutcomeReport) -> Recorded:
+    return Recorded(report.event_id, Receipt.DUPLICATE)
+
+
+def _kept(report: OutcomeReport, key: str | None) -> dict[str, Any]:
+    """A report as the quarantine may keep it: the recipient only as a keyed hash."""
+    kept = report._asdict() | {"recipient_key": key}
+    del kept["recipient"]
+    return kept

@@ -1,0 +1,1 @@
+"""Texts as readers and browsers take them: markup, links, phrases, placeholders."""

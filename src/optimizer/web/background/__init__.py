@@ -1,0 +1,1 @@
+"""What a serving process does by itself, beside answering."""

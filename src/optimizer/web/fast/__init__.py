@@ -1,0 +1,1 @@
+"""The fast ways of the routes that carry traffic, from the bytes of a request to those of its answer."""

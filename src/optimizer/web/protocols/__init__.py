@@ -1,0 +1,1 @@
+"""Routes that speak what others speak: OpenFeature, trackers, CloudEvents, webhooks, and clients of our own."""
