@@ -46,6 +46,9 @@ def hearing(site: Any) -> Any:
     files["strategy.yaml"] = files["strategy.yaml"].replace(
         "vip: {type: boolean}", "vip: {type: boolean}\n  looks: {type: number, from: {event: viewed, measure: count}}"
     )
+    files["campaigns/members.yaml"] = files["campaigns/members.yaml"].replace(
+        "everyone_else: exclude", "  - id: lookers\n    when: {looks: {at_least: 1}}\neveryone_else: exclude"
+    )
     with site.deployment.store.writing(alone=True) as ledger:
         now = time.time_ns() // 1_000
         apply_workspace(ledger, read_workspace(files), actor="tester", note="events", now=now)
@@ -109,7 +112,7 @@ PACKED = gzip.compress(b'{"batch": []}', mtime=0)  # names of tests must not dep
         (b"", {}, 400),
         (b"not json", {}, 400),
         (b'{"batch": [\xff]}', {}, 400),
-        (b'{"batch": [NaN]}', {}, 400),
+        (b'{"batch": [NaN}', {}, 400),
         (b"[" * 100_000, {}, 400),
         (b"\x1f\x8bgarbage", {}, 400),
         (PACKED[:-4], {"Content-Encoding": "gzip"}, 400),
@@ -131,6 +134,25 @@ def test_a_body_that_cannot_be_read_is_a_problem_with_a_code_and_a_message(
     assert answer["status"] == status
     assert answer["code"] == answer["type"].rpartition(":")[2]
     assert answer["message"] == answer["detail"]
+
+
+@pytest.mark.parametrize("padding", [0, 100_000], ids=["at once", "in a thread"])
+def test_what_is_no_json_though_sdks_send_it_keeps_no_other_out(hearing: Any, padding: int) -> None:
+    decision = decided(hearing, "fay")["decision_id"]
+    cut = "So good \N{PARTY POPPER}".encode("utf-16-le")[:-2].decode("utf-16-le", errors="surrogatepass")
+    named = {"decision_id": decision, "revenue": 5, "currency": "USD"}
+    batch = [
+        order(f"cut-{padding}", properties={**named, "title": cut, "price": float("nan"), "points": 10**30}),
+        order(f"nan-{padding}", properties={**named, "revenue": float("nan")}),
+        order(f"inf-{padding}", properties={**named, "revenue": float("inf")}),
+        {"type": "identify", "userId": "fay", "traits": {"country": "US", "days": float("nan"), "nick": cut}},
+        float("nan"),
+        {"type": "page", "name": "x" * padding},
+    ]
+    answer = sent(hearing, "batch", {"batch": batch})
+    assert counted(answer) == {"accepted": 1, "rejected": 3, "profiles": 1, "ignored": 1, "ignored_traits": 1}
+    assert {one["item"] for one in answer["problems"]} == {1, 2, 3, 4}
+    assert hearing.client.get("/v1/recipients/fay").json()["attributes"] == {"country": "US"}
 
 
 def test_a_bomb_is_not_unpacked_further_than_a_body_may_be_large() -> None:
@@ -242,6 +264,40 @@ def test_an_event_from_which_an_attribute_follows_is_kept_as_behaviour(hearing: 
     assert counted(answer) == {"behaviour": 3}
     kept = hearing.client.get("/v1/recipients/emma/export").json()["behaviour"]
     assert [one["kind"] for one in kept] == ["viewed", "viewed"]
+
+
+def test_behaviour_is_worth_no_more_than_an_outcome_would_be_believed(hearing: Any) -> None:
+    event = {"type": "track", "event": "viewed", "userId": "gwen"}
+    batch = [
+        {**event, "messageId": "g1", "properties": {"value": 500, "currency": "JPY"}},
+        {**event, "messageId": "g2", "properties": {"value": -5, "currency": "USD"}},
+        {**event, "messageId": "g3", "properties": {"value": 5, "currency": "USD"}},
+    ]
+    answer = sent(hearing, "batch", {"batch": batch})
+    assert counted(answer) == {"behaviour": 1, "rejected": 2}
+    assert [(one["item"], one["status"], one["detail"].partition(":")[0]) for one in answer["problems"]] == [
+        (0, "rejected", "currency"),
+        (1, "rejected", "value"),
+    ]
+    (kept,) = hearing.client.get("/v1/recipients/gwen/export").json()["behaviour"]
+    assert kept["value"] == 5
+
+
+@pytest.mark.parametrize("called", ["viewed", "Link Clicked"], ids=["as what it undoes", "something else"])
+@pytest.mark.parametrize("is_first", [False, True], ids=["after it", "before it"])
+def test_an_event_of_no_decision_may_undo_another(hearing: Any, called: str, *, is_first: bool) -> None:
+    person = f"hal-{len(called)}-{is_first}"
+
+    def looks() -> Any:
+        found = decided(hearing, person, campaign="members")["decision_id"]
+        return hearing.client.get(f"/v1/decisions/{found}/explain").json()["attributes"]["looks"]
+
+    look = {"type": "track", "event": "viewed", "userId": person, "messageId": f"look-{person}"}
+    undo = {**look, "event": called, "messageId": f"undo-{person}", "properties": {"reverses": f"look-{person}"}}
+    kept = {**look, "messageId": f"kept-{person}"}
+    batch = [undo, look, kept] if is_first else [look, kept, undo]
+    assert counted(sent(hearing, "batch", {"batch": batch})) == {"behaviour": 3}
+    assert looks() == 1
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from fastapi import APIRouter, Depends, Request
 
 from optimizer.deployment import now
 from optimizer.domain.happenings import Happening
+from optimizer.engine.behaviour import Behaviour
+from optimizer.engine.plausibility import Values
 from optimizer.errors import InvalidRequest, RequestFinding
 from optimizer.policy.draw import recipient_keys
 from optimizer.services.group_commit import result_of
@@ -152,11 +154,22 @@ def _sort(heard: _Heard, loaded: Loaded, number: int, read: Tracked | Identified
     elif read.report is not None:
         heard.reports.append(read.report)
         heard.numbers.append(number)
-    elif read.recipient is not None and loaded.behaviour is not None and read.happening.kind in loaded.behaviour.kinds:
+    elif read.recipient is not None and _is_behaviour(read.happening, loaded.behaviour):
+        value = read.happening.value if read.happening.reverses is None else None  # as of an outcome
+        unbelievable = Values.of(loaded.strategy).objection(read.happening.kind, value, read.currency)
+        if unbelievable is not None:
+            heard.seen["rejected"] += 1
+            heard.refuse(number, "rejected", unbelievable)
+            return
         heard.behaviour.append((read.recipient, read.happening))
         heard.seen["behaviour"] += 1
     else:
         heard.seen["ignored"] += 1
+
+
+def _is_behaviour(happening: Happening, behaviour: Behaviour | None) -> bool:
+    """Whether an attribute may follow from it; what undoes another event may be called anything."""
+    return behaviour is not None and (happening.reverses is not None or happening.kind in behaviour.kinds)
 
 
 async def _noted(desk: Desk, behaviour: Sequence[tuple[str, Happening]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -18,6 +19,7 @@ from optimizer.web.limits import MOST_BODY_BYTES
 PACKED: Final = b"\x1f\x8b"  # the first bytes of gzip, and of no JSON
 _UNPACKED_AT_ONCE = 1 << 16  # bytes that are unpacked on the loop
 _KNOWN = frozenset({"", "identity", "gzip", "x-gzip"})
+_MOST_DIGITS: Final = 19  # of a whole number that 64 bits hold
 
 
 class SdkRoute(JsonRoute):
@@ -50,8 +52,28 @@ async def sdk_body(request: Request) -> Any:
         body = unpacked(body) if len(body) <= _UNPACKED_AT_ONCE else await run_in_threadpool(unpacked, body)
     try:
         return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
+    except orjson.JSONDecodeError:
+        return leniently(body) if len(body) <= _UNPACKED_AT_ONCE else await run_in_threadpool(leniently, body)
+
+
+def leniently(body: bytes) -> Any:
+    """JSON with what SDKs send though JSON has it not: `NaN` of Python's, and half an emoji of a text that was cut.
+
+    A whole batch would be lost for one such value, since no SDK tries again after a 400. So numbers stay what they are,
+    for each item to be judged by, and half an emoji becomes a question mark.
+
+    Raises:
+        HTTPException: 400 it is no JSON all the same.
+    """
+    try:
+        found = json.loads(body.decode(), parse_int=_whole)
+        return json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"), parse_int=_whole)
+    except (ValueError, RecursionError) as error:
         raise HTTPException(400) from error
+
+
+def _whole(text: str) -> float:
+    return int(text) if len(text) <= _MOST_DIGITS else float(text)
 
 
 def unpacked(body: bytes, most_bytes: int = MOST_BODY_BYTES) -> bytes:

@@ -61,11 +61,13 @@ class Tracked(NamedTuple):
         report: the outcome it is, of the decision or the campaign it names; None when it names neither.
         recipient: who did it, by the caller's id; None when it does not say.
         happening: what the recipient did, under the caller's id until the key is known.
+        currency: of its value; None when it names none.
     """
 
     report: OutcomeReport | None
     recipient: str | None
     happening: Happening
+    currency: str | None
 
 
 class Identified(NamedTuple):
@@ -139,6 +141,7 @@ def _tracked(item: Mapping[str, Any], reading: Reading) -> Tracked | None:
     decision_id, recipient = _decision_id(item, properties, context), _recipient(item)
     campaign_id = None if decision_id is not None or recipient is None else _campaign(properties, context, reading)
     at, event_id = occurred_at(item, reading.envelope, reading.received_at), _event_id(item)
+    reverses, is_machine = _reversed(properties), properties.get("machine") is True
     report = None
     if decision_id is not None or campaign_id is not None:
         report = OutcomeReport(
@@ -150,13 +153,14 @@ def _tracked(item: Mapping[str, Any], reading: Reading) -> Tracked | None:
             campaign_id=campaign_id,
             value=event.value_micros,
             currency=event.currency,
-            reverses=_reversed(properties),
-            machine=properties.get("machine") is True,
+            reverses=reverses,
+            machine=is_machine,
         )
     plain = {name: value for name, value in properties.items() if _is_plain(value)}
-    is_machine = properties.get("machine") is True
-    happening = Happening("", event.kind, at, event.value_micros, event_id, properties=plain, machine=is_machine)
-    return Tracked(report, recipient, happening)
+    happening = Happening(
+        "", event.kind, at, event.value_micros, event_id, properties=plain, reverses=reverses, machine=is_machine
+    )
+    return Tracked(report, recipient, happening, event.currency)
 
 
 def _identified(item: Mapping[str, Any], reading: Reading) -> Identified:
