@@ -119,6 +119,8 @@ def test_who_names_nobody_is_told_so_and_whom_nobody_knows_waits_in_quarantine(s
         "/subject: found none; allowed a decision_id, unless data has decision_id, or recipient and campaign",
     )
     assert send(shop, event("orders/17"))["status"] == "rejected"
+    told = {"specversion": "1.0", "id": "e", "source": "s", "type": ORDER, "subject": ""}
+    assert "/subject: found none;" in post(shop, told, {"Content-Type": STRUCTURED})[0]["detail"]
     status = send(shop, event("nobody"))
     assert status["status"] == "unknown"
     assert status["event_id"] in shop.client.get("/v1/quarantine", params={"n": 1_000}).text
@@ -162,6 +164,57 @@ def test_binary_mode_takes_data_of_any_kind(shop: Any) -> None:
     assert post(shop, message.body, message.headers)[0]["status"] == "accepted"
 
 
+def test_attributes_in_headers_may_be_quoted(shop: Any) -> None:
+    decision_id = decided(shop)
+    told = {
+        "specversion": '"1.0"',
+        "id": r'"a \"b\" %22c%22"',
+        "source": '"s"',
+        "type": "clicked",
+        "subject": f'"{decision_id}"',
+    }
+    (status,) = post(shop, b"", {f"ce-{name}": value for name, value in told.items()})
+    assert (status["id"], status["status"]) == ('a "b" "c"', "accepted")
+
+
+def test_a_batch_of_none_is_a_batch(shop: Any) -> None:
+    assert post(shop, [], {"Content-Type": BATCHED}) == []
+
+
+def prefer_reply(shop: Any, *sent: CloudEvent) -> Any:
+    body = b"[" + b",".join(bytes(to_structured(one, JSONFormat()).body) for one in sent) + b"]"
+    content, content_type = (body, BATCHED) if len(sent) > 1 else (body[1:-1], STRUCTURED)
+    headers = {"Content-Type": content_type, "Prefer": "wait=5, reply"}
+    return shop.client.post("/v1/events", content=content, headers=headers)
+
+
+def test_who_takes_answers_for_events_gets_none(shop: Any) -> None:
+    # Knative's brokers deliver again, and then give up, whatever was answered with a body that is no event.
+    decision_id = decided(shop)
+    order = event(decision_id, {"total": 5})
+    for sent in ([order], [order], [event("nobody")], [event(type="com.acme.other")], [order, event("orders 17")]):
+        answer = prefer_reply(shop, *sent)
+        assert (answer.status_code, answer.content) == (202, b"")
+    assert len(outcomes(shop, decision_id)) == 1
+
+
+def test_what_would_be_lost_without_a_status_is_refused(shop: Any) -> None:
+    answer = prefer_reply(shop, event("orders 17"))
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "application/problem+json")
+    assert answer.json()["errors"][0]["pointer"] == "/subject"
+
+
+def test_senders_that_ask_first_may_send(shop: Any) -> None:
+    # As Azure Event Grid does, before a subscription begins and without the credentials of its deliveries.
+    asked = {"WebHook-Request-Origin": "eventgrid.azure.net", "WebHook-Request-Rate": "120"}
+    with shop.calling() as anyone:
+        answer = anyone.request("OPTIONS", "/v1/events", headers=asked)
+        assert anyone.post("/v1/events", json=[]).status_code == 401
+    assert answer.status_code == 200, answer.text
+    assert (answer.headers["webhook-allowed-origin"], answer.headers["webhook-allowed-rate"]) == ("*", "*")
+    assert "POST" in answer.headers["allow"]
+
+
 def test_plain_json_is_read_as_what_it_looks_like(shop: Any) -> None:
     one = {"specversion": "1.0", "id": "p", "source": "s", "type": "clicked", "subject": decided(shop)}
     plain = {"Content-Type": "application/json"}
@@ -177,8 +230,8 @@ def test_plain_json_is_read_as_what_it_looks_like(shop: Any) -> None:
         (STRUCTURED, b"[]", 422, "/"),
         (STRUCTURED, b'{"specversion": "1.0"}', 422, "/source"),
         (STRUCTURED, b"[" * 100 + b"]" * 100, 422, "32 levels"),
-        (BATCHED, b"{}", 422, "a list of 1 to 10,000 events"),
-        (BATCHED, b"[]", 422, "a list of 0"),
+        (STRUCTURED, b'{"specversion": "0.3", "id": "1", "source": "s", "type": "t"}', 422, "found '0.3'; allowed 1.0"),
+        (BATCHED, b"{}", 422, "a list of at most 10,000 events"),
         (BATCHED, b"[" + b"7," * 10_000 + b"7]", 422, "a list of 10,001"),
         ("application/cloudevents+avro", b"{}", 422, "Content-Type"),
         ("text/plain", b"hello", 422, "Content-Type"),

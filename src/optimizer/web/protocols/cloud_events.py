@@ -6,13 +6,14 @@ data and everything else stands in headers ``ce-…``. See https://github.com/cl
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote
 
 import orjson
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictStr, ValidationError
 
 from optimizer.deployment import now
@@ -39,6 +40,8 @@ SOURCE: Final = "cloudevents"
 IGNORED: Final = "ignored"
 _HEADER: Final = "ce-"
 _VERSION: Final = "ce-specversion"  # only binary mode has it in a header
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+_ESCAPED = re.compile(r"\\(.)")
 
 router = APIRouter(prefix="/v1", tags=["outcomes"], route_class=JsonRoute, responses=PROBLEMS)
 
@@ -48,7 +51,7 @@ class CloudEventIn(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
-    specversion: StrictStr = Field(pattern=r"^1\.0$", examples=["1.0"])
+    specversion: Literal["1.0"]
     id: StrictStr = Field(min_length=1, max_length=1_024, description="Unique for its source.")
     source: StrictStr = Field(min_length=1, max_length=2_048, examples=["/shops/7"])
     type: StrictStr = Field(min_length=1, max_length=200, examples=["com.acme.order.completed"])
@@ -112,16 +115,32 @@ _BODY: Final = {
 }
 
 
-@router.post("/events", response_model=CloudEventsOut, openapi_extra=_BODY)
+_QUIET: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"description": "All of it is durable, and there is no event in reply: the answer to `Prefer: reply`."}
+}
+
+
+@router.options("/events", include_in_schema=False)
+async def allow_cloud_events() -> Response:
+    """Says that events may be sent, as senders ask that must not flood whoever has not agreed, such as Event Grid.
+
+    It says nothing of who may: the key does, which comes with each event.
+    See https://github.com/cloudevents/spec, HTTP 1.1 Web Hooks for Event Delivery, section 4.
+    """
+    return Response(headers={"Allow": "POST", "WebHook-Allowed-Origin": "*", "WebHook-Allowed-Rate": "*"})
+
+
+@router.post("/events", response_model=CloudEventsOut, openapi_extra=_BODY, responses=_QUIET)
 async def take_cloud_events(
     http: Request, desk: TheDesk, caller: Annotated[Caller, Depends(requires(Scope.REPORT_OUTCOMES))]
 ) -> Any:
     """CloudEvents 1.0 as outcomes: structured, batched (up to 10,000), or binary with `ce-…` headers.
 
-    Safe to repeat: an event is known by its source and id. Each gets its own status, as in `POST /v1/outcomes`.
+    Safe to repeat: an event is known by its source and id. Each gets its own status, as in `POST /v1/outcomes`. Whoever
+    says `Prefer: reply`, as Knative does, takes the body of an answer for an event, and so gets 202 without one.
     """
-    sent = await _sent(http)
-    caller.owe(len(sent) - 1)
+    sent, quiet = await _sent(http), _takes_replies(http)
+    caller.owe(max(len(sent) - 1, 0))
     loaded = await desk.read(lambda ledger, live: live.at(ledger))
     if loaded.workspace is None:
         raise Conflict("strategy: found none in force; allowed once `optimizer apply` has been run")
@@ -131,9 +150,13 @@ async def take_cloud_events(
         try:
             found.append(_report(strategy, one, at))
         except InvalidRequest as error:
+            if quiet and len(sent) == 1:  # it would be lost, and nobody told
+                raise
             found.append({"event_id": None, "status": Receipt.REJECTED, "detail": str(error)})
     recorded = iter(await desk.record([report for report in found if isinstance(report, OutcomeReport)]))
     statuses = [status_json(next(recorded)) if isinstance(each, OutcomeReport) else each for each in found]
+    if quiet:
+        return Response(status_code=202)
     return json_answer({"events": [{**_named(one), **status} for one, status in zip(sent, statuses, strict=True)]})
 
 
@@ -142,27 +165,41 @@ async def _sent(http: Request) -> list[Any]:
 
     Raises:
         HTTPException: the body is not JSON.
-        InvalidRequest: there is no event in it, or there are too many.
+        InvalidRequest: it is neither an event nor a list of them, or there are too many.
     """
     kind = http.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in (STRUCTURED, BATCHED) or (kind == "application/json" and _VERSION not in http.headers):
         body = await _json(http)
         if isinstance(body, list) and kind != STRUCTURED:
-            if 0 < len(body) <= MOST_ITEMS:
+            if len(body) <= MOST_ITEMS:  # none is a batch, too
                 return body
         elif kind != BATCHED:
             return [_whole(body)]
         found = f"a list of {len(body):,}" if isinstance(body, list) else "no list"
-        raise InvalidRequest(RequestFinding("/", found, f"a list of 1 to {MOST_ITEMS:,} events"))
+        raise InvalidRequest(RequestFinding("/", found, f"a list of at most {MOST_ITEMS:,} events"))
     if _VERSION not in http.headers or kind.startswith("application/cloudevents"):
         found, allowed = shortened(kind) or "none", f"{STRUCTURED}, {BATCHED}, or ce-… headers with the data as body"
         raise InvalidRequest(RequestFinding("Content-Type", found, allowed))
     event: dict[str, Any] = {
-        name.removeprefix(_HEADER): unquote(value) for name, value in http.headers.items() if name.startswith(_HEADER)
+        name.removeprefix(_HEADER): _unescaped(value)
+        for name, value in http.headers.items()
+        if name.startswith(_HEADER)
     }
     if _is_json(kind) and await http.body():
         event["data"] = await _json(http)
     return [_whole(event)]
+
+
+def _takes_replies(http: Request) -> bool:
+    """Whether the sender takes the body of an answer for an event in reply, and anything else in it for a failure."""
+    said = ",".join(http.headers.getlist("prefer")).lower()
+    return "reply" in (one.strip() for one in said.split(","))
+
+
+def _unescaped(value: str) -> str:
+    """The value of an attribute in a header, which may be quoted, and is percent-encoded."""
+    quoted = _QUOTED.fullmatch(value)
+    return unquote(value if quoted is None else _ESCAPED.sub(r"\1", quoted[1]))
 
 
 async def _json(http: Request) -> Any:
@@ -219,7 +256,7 @@ def _addressed(event: CloudEventIn, about: _About) -> dict[str, str | None]:
     try:
         return {"decision_id": _About(decision_id=event.subject or "").decision_id}
     except ValidationError:
-        found = "none" if event.subject is None else shortened(event.subject)
+        found = shortened(event.subject) if event.subject else "none"
         allowed = "a decision_id, unless data has decision_id, or recipient and campaign"
         raise InvalidRequest(RequestFinding("/subject", found, allowed)) from None
 
