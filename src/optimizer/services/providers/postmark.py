@@ -53,6 +53,8 @@ _RETURNS: Final[Mapping[str, str]] = {
     "HardBounce": BOUNCED,
     "BadEmailAddress": BOUNCED,
     "ManuallyDeactivated": BOUNCED,
+    "TemplateRenderingFailed": BOUNCED,  # it was never sent
+    "SMTPApiError": BOUNCED,
     "SpamComplaint": COMPLAINED,
     "Unsubscribe": UNSUBSCRIBED,
     "Transient": DEFERRED,

@@ -210,13 +210,20 @@ def _confirms(host: str, topic: str, url: str) -> bool:
 
 
 def _leaves(subscription: Mapping[str, Any]) -> bool:
-    """Whether somebody left a list, or some topic of it."""
+    """Whether somebody left a list, or some topic of it that was wanted before.
+
+    All topics of the list are told each time, so who joins one still has those that were never wanted.
+    """
     wishes = fields(subscription.get("newTopicPreferences"))
-    topics = wishes.get("topicSubscriptionStatus")
-    left = (
-        [one for one in topics if fields(one).get("subscriptionStatus") == "OptOut"] if isinstance(topics, list) else []
-    )
+    left = _unwanted(wishes) - _unwanted(fields(subscription.get("oldTopicPreferences")))
     return wishes.get("unsubscribeAll") is True or bool(left)
+
+
+def _unwanted(wishes: Mapping[str, Any]) -> set[str]:
+    """The topics that somebody has opted out of."""
+    topics = wishes.get("topicSubscriptionStatus")
+    told = [fields(one) for one in topics] if isinstance(topics, list) else []
+    return {text(one.get("topicName")) for one in told if one.get("subscriptionStatus") == "OptOut"}
 
 
 def _key(certificate: bytes, at: Instant) -> RSAPublicKey:

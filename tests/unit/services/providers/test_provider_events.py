@@ -73,6 +73,12 @@ def at_noon(make: Any, kind: str, **rest: Any) -> Any:
     return make(kind, DECISION, NOON, **rest)
 
 
+def wishes(all_over: bool = False, **topics: str) -> Any:
+    """What somebody wants of a list of SES, which tells of all its topics each time."""
+    told = [{"topicName": name, "subscriptionStatus": status} for name, status in topics.items()]
+    return {"unsubscribeAll": all_over, "topicSubscriptionStatus": told}
+
+
 @pytest.mark.parametrize(
     ("name", "said", "kind"),
     [
@@ -107,6 +113,19 @@ def at_noon(make: Any, kind: str, **rest: Any) -> Any:
             ),
             None,
         ),
+        *[
+            (
+                "ses",
+                at_noon(ses_event, UNSUBSCRIBED, oldTopicPreferences=before, newTopicPreferences=after),
+                kind,
+            )
+            for before, after, kind in (
+                (wishes(news="OptIn", sale="OptIn"), wishes(news="OptIn", sale="OptOut"), UNSUBSCRIBED),
+                (wishes(news="OptOut", sale="OptOut"), wishes(news="OptIn", sale="OptOut"), None),
+                (wishes(news="OptOut"), wishes(all_over=True, news="OptOut"), UNSUBSCRIBED),
+                (wishes(all_over=True, news="OptOut"), wishes(news="OptOut"), None),
+            )
+        ],
         ("ses", "Successfully validated SNS topic for Amazon SES event publishing.", None),
         ("ses", {"notificationType": "AmazonSnsSubscriptionSucceeded"}, None),
         ("mailgun", at_noon(mailgun_event, BOUNCED, severity="temporary"), DEFERRED),
@@ -118,7 +137,7 @@ def at_noon(make: Any, kind: str, **rest: Any) -> Any:
         ],
         *[
             ("postmark", at_noon(postmark_event, BOUNCED, Type=one), BOUNCED)
-            for one in ("HardBounce", "BadEmailAddress")
+            for one in ("HardBounce", "BadEmailAddress", "TemplateRenderingFailed", "SMTPApiError")
         ],
         *[
             ("postmark", at_noon(postmark_event, BOUNCED, Type=one), None)
