@@ -19,9 +19,7 @@ _FIELDS = Commitment._fields
 _NAMES = {
     "columns": ", ".join(_FIELDS),
     "listed": ", ".join(f"c.{name}" for name in _FIELDS),
-    "values": ", ".join("?" * len(_FIELDS)),
 }
-_INSERT = Statement.of("INSERT INTO commitments ({columns}) VALUES ({values})", **_NAMES)
 _APPENDED = AppendedRows(CommitmentRow, _FIELDS)
 # A commitment stands where its decision does: at its instant. `places` are instants and ids, as one JSON text.
 _OF = Statement.of_each(
@@ -77,7 +75,7 @@ class Commitments:
         if not commitments:
             return
         if is_sqlite(self._connection):
-            _INSERT.many(self._connection, commitments)
+            _APPENDED.write(self._connection, commitments)
         elif any(commitment.ordinal is not None for commitment in commitments):
             # In the order of the claims, so that two workers cannot wait for each other's in a circle.
             in_order = sorted(commitments, key=lambda c: (c.recipient_key, c.ordinal or 0, c.decision_id))

@@ -186,8 +186,42 @@ _BINARY: Mapping[type[sa.types.TypeEngine[Any]], str] = {
 }
 
 
+class _PlainRows:
+    """Writes rows of one table to SQLite.
+
+    Its driver takes texts and numbers in plain tuples as they are. For anything else, None, a truth value, a tuple
+    whose values have names, it looks for an adapter first, and that takes longer than to write the value. So rows are
+    made plain, and columns that none of them fills are left out.
+
+    Args:
+        row: the table.
+        columns: its columns in the order in which rows give their values.
+        ending: what else the statement says.
+    """
+
+    def __init__(self, row: type[SQLModel], columns: Sequence[str], ending: str = "") -> None:
+        table = table_of(row)
+        self._table, self._columns, self._ending = table.name, columns, ending
+        certain = [name for name in columns if not table.c[name].nullable]
+        self._truths = {name for name in certain if isinstance(table.c[name].type, sa.Boolean)}
+
+    def write(self, connection: sa.Connection, rows: Sequence[Row]) -> int:
+        """Write them; how many were written."""
+        names: list[str] = []
+        columns: list[Iterable[Any]] = []
+        for name, values in zip(self._columns, zip(*rows, strict=True), strict=True):
+            if values[0] is not None or values.count(None) < len(values):
+                names.append(name)
+                columns.append(map(int, values) if name in self._truths else values)
+        marks = ", ".join("?" * len(names))
+        statement = f"INSERT INTO {self._table} ({', '.join(names)}) VALUES ({marks}) {self._ending}"  # noqa: S608
+        cursor = driver_of(connection).cursor()
+        cursor.executemany(statement, zip(*columns, strict=True))
+        return int(cursor.rowcount)
+
+
 class AppendedRows:
-    """Writes rows of one table to PostgreSQL, in order.
+    """Writes rows of one table, in order.
 
     Args:
         row: the table.
@@ -196,6 +230,7 @@ class AppendedRows:
 
     def __init__(self, row: type[SQLModel], columns: Sequence[str]) -> None:
         names = {"table": table_of(row).name, "columns": ", ".join(columns), "elements": elements(row, columns)}
+        self._plain = _PlainRows(row, columns)
         self._insert = Statement.of(
             "INSERT INTO {table} ({columns}) SELECT {elements} FROM jsonb_array_elements({value}::jsonb) AS element",
             **names,
@@ -204,7 +239,10 @@ class AppendedRows:
         self._kinds = [_BINARY[type(table_of(row).c[name].type)] for name in columns]
 
     def write(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
-        """Write them; that one of them was there already may be found out later in the transaction."""
+        """Write them; on PostgreSQL, that one of them was there already may be found out later in the transaction."""
+        if is_sqlite(connection):
+            self._plain.write(connection, rows)
+            return
         text = orjson.dumps(rows, default=tuple).decode() if len(rows) <= MOST_IN_JSON else NUL
         if NUL in text:  # PostgreSQL's JSON has none, not even where one is only spoken of
             self._copy.copy(connection, self._kinds, rows)
@@ -221,10 +259,9 @@ class NewRows:
     """
 
     def __init__(self, row: type[SQLModel], columns: Sequence[str]) -> None:
-        names = {"table": table_of(row).name, "columns": ", ".join(columns), "key": columns[0]}
-        names["values"] = ", ".join("?" * len(columns))  # only SQLite is told them one row at a time
+        names = {"table": table_of(row).name, "key": columns[0]}
         of = Statement.of
-        self._insert = of("INSERT INTO {table} ({columns}) VALUES ({values}) ON CONFLICT ({key}) DO NOTHING", **names)
+        self._plain = _PlainRows(row, columns, f"ON CONFLICT ({columns[0]}) DO NOTHING")
         self._last = of("SELECT coalesce(max(rowid), 0) FROM {table}", **names)
         self._since = of("SELECT {key} FROM {table} WHERE rowid > {value}", **names)
         self._appended = AppendedRows(row, columns)
@@ -265,7 +302,7 @@ class NewRows:
 
     def _insert_into_sqlite(self, connection: sa.Connection, rows: Sequence[Row]) -> set[str]:
         ((last,),) = self._last.rows(connection)
-        if self._insert.many(connection, rows) == len(rows):
+        if self._plain.write(connection, rows) == len(rows):
             return {row[0] for row in rows}
         return {key for (key,) in self._since.rows(connection, last)}
 

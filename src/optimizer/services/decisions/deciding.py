@@ -239,6 +239,8 @@ def decisions_of(
 ) -> list[Decision | OptimizerError]:
     """What was chosen for each, as it is written down; or why a wish could not be fulfilled."""
     made: list[Decision | OptimizerError] = []
+    asked_about = {one.request.campaign_id for one in some}
+    snapshot_ids = {campaign_id: loaded.tables[campaign_id].snapshot.snapshot_id for campaign_id in asked_about}
     for one, choice, attributes, zone, consent in zip(
         some, choices, met.contacts.attributes, met.zones, met.contacts.consents, strict=True
     ):
@@ -260,7 +262,7 @@ def decisions_of(
             None if arm is None else tactic.content_hashes[arm],
             choice.propensity,
             choice.reason,
-            loaded.tables[request.campaign_id].snapshot.snapshot_id if choice.drawn else None,
+            snapshot_ids[request.campaign_id] if choice.drawn else None,
             now,
             choice.blocked,
             request.deferred,
