@@ -219,6 +219,23 @@ def test_batches_of_every_size_are_written_and_found_whole(store: Store, n: int)
         assert ledger.commitments.sum_of(campaign_id=None, channel=None, starts=None, ends=None) == Reading(0, 4 * n, 0)
 
 
+@pytest.mark.parametrize("place", [0, 3, 9])
+def test_what_one_of_many_says_is_written_of_that_one_alone(store: Store, place: int) -> None:
+    decisions = [a_decision(f"d{i}") for i in range(10)]
+    decisions[place] = decisions[place]._replace(actor="ann", retry_at=5, time_zone="UTC", consent=False, deferred=True)
+    commitments = [a_commitment(one, ordinal=7 if one == decisions[place] else None) for one in decisions]
+    outcomes = [an_outcome(f"e{i}", f"d{i}", value=0 if i == place else None, machine=i == place) for i in range(10)]
+    with store.writing() as ledger:
+        ledger.decisions.insert(decisions)
+        ledger.commitments.insert(commitments)
+        ledger.outcomes.insert(outcomes)
+    ids = [one.decision_id for one in decisions]
+    with store.reading() as ledger:
+        assert ledger.decisions.by_id(ids) == {one.decision_id: one for one in decisions}
+        assert set(ledger.commitments.stream()) == set(commitments)
+        assert ledger.outcomes.of(ids) == {one.decision_id: [one] for one in outcomes}
+
+
 def test_what_is_changed_is_that_commitment_alone(store: Store) -> None:
     first, twin, other = a_decision("a"), a_decision("b"), a_decision("a2", decided_at=11)
     with store.writing() as ledger:
