@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,14 +15,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from optimizer.client import (
     AsyncClient,
     Client,
+    Conflict,
     Decision,
     InvalidCall,
     ItemProblem,
+    LocalClient,
     MissingScope,
     NotFound,
     QueueFull,
@@ -33,6 +37,7 @@ from optimizer.client import (
     WrongKey,
     calls,
 )
+from optimizer.client.driving import Driver
 from optimizer.services.recipients.suppressing import RECIPIENT_PATTERN
 from optimizer.web.shapes import requests
 
@@ -235,6 +240,92 @@ def test_a_killed_process_loses_no_report_and_none_counts_twice(site: Any, tmp_p
         assert client.flush(20)
     outcomes = site.client.get(f"/v1/decisions/{decision}").json()["outcomes"]
     assert sorted(one["event_id"] for one in outcomes) == sorted(f"dying-{n}" for n in range(30))
+
+
+@pytest.mark.parametrize(
+    ("value", "segment"),
+    [
+        (np.int64(100), "lapsed"),
+        (np.float64(100.5), "lapsed"),
+        (np.float32(100.5), "lapsed"),
+        (Decimal("100.5"), "lapsed"),
+        (np.float64("nan"), "everyone-else"),
+        (float("nan"), "everyone-else"),
+        (float("inf"), "everyone-else"),
+    ],
+    ids=["int64", "float64", "float32", "Decimal", "NaN of NumPy", "NaN", "inf"],
+)
+def test_a_number_of_a_frame_or_a_database_is_taken_as_the_number_it_is(
+    both: Both, site: Any, value: Any, segment: str
+) -> None:
+    client, local = both.client(site.url, site.key), LocalClient(["winback"], site.url, site.key)
+    assert local.reasons() == {"winback": None}
+    with local:
+        decided = [both.call(client.decide, "winback", "row", attributes={"days": value})]
+        decided += both.call(client.decide_many, "winback", [Recipient("row", {"days": value})]).decisions
+        decided += local.decide_many("winback", [Recipient("row", {"days": value})]).decisions
+        decided.append(local.decide("winback", "row", attributes={"days": value}))
+    assert [(one.source, one.segment) for one in decided] == [(Source.SERVICE, segment)] * 2 + [
+        (Source.LOCAL, segment)
+    ] * 2
+
+
+def test_what_python_lets_pass_and_nobody_means_is_refused(both: Both) -> None:
+    client = both.client(NOBODY, "k", **QUICK)
+    wrong: list[tuple[Callable[[], Any], str]] = [
+        (lambda: both.kind(NOBODY, "k", fallback={}), "options: found fallback; allowed batch_timeouts, fallbacks,"),
+        (lambda: LocalClient("winback", NOBODY, "k"), "campaigns: found 'winback'; allowed a list of campaigns"),
+        (lambda: both.call(client.decide, "c", "ann", exclude="hello"), "/exclude: found 'hello'; allowed a list"),
+        (lambda: both.call(client.decide_many, "c", "ann"), "/recipients: found 'ann'; allowed a list"),
+        (lambda: both.call(client.decide_many, "c", [Recipient("ann", exclude="hello")]), "/exclude: found 'hello'"),  # type: ignore[arg-type]
+        (lambda: both.call(client.decide, "c", "ann", attributes={"days": object()}), "/attributes: found a value of"),
+        (lambda: client.report("d", "purchase", value=float("nan")), "/value: found nan; allowed a number"),
+    ]
+    for asked, said in wrong:
+        with pytest.raises(InvalidCall) as raised:
+            asked()
+        assert str(raised.value).startswith(said)
+
+
+def test_a_client_that_came_along_with_a_fork_refuses_and_leaves_its_makers_reports_alone(
+    site: Any, tmp_path: Path
+) -> None:
+    with Client(site.url, site.key, spool=tmp_path) as client:
+        decision = client.decide("winback", "parent")
+        child = os.fork()
+        if child == 0:
+            refusals = 0
+            for asked in (lambda: client.decide("winback", "child"), lambda: client.report(decision, "purchase")):
+                with suppress(Conflict):
+                    asked()
+                    refusals -= 1
+                refusals += 1
+            client.close()
+            os._exit(refusals)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+        assert len(list(tmp_path.iterdir())) == 1, "the folder in which the parent keeps its reports"
+        client.report(decision, "purchase")
+        assert client.flush(20)
+
+
+def test_what_is_reported_to_a_closed_client_is_refused_and_not_lost_in_silence(both: Both, site: Any) -> None:
+    client = both.client(site.url, site.key)
+    decision = both.call(client.decide, "winback", "late")
+    both.call(client.close)
+    with pytest.raises(Conflict, match="found one that is closed"):
+        client.report(decision, "purchase")
+
+
+def test_what_is_delivered_while_a_client_closes_is_not_said_to_be_left(
+    both: Both, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = both.client(site.url, site.key)
+    decision = both.call(client.decide, "winback", "hurried")
+    send, closing = Driver._sent, client._reporter._closing
+    monkeypatch.setattr(Driver, "_sent", lambda self, attempt: closing.wait(10) and send(self, attempt))
+    client.report(decision, "purchase")
+    assert both.call(client.close, 1.0), "the last delivery ends while the thread is waited for"
+    assert client.delivery.delivered == {"accepted": 1}
 
 
 def test_neither_the_key_nor_a_recipient_is_shown_or_logged(

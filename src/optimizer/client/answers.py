@@ -90,7 +90,7 @@ class Recipient(Struct, frozen=True, gc=False):
 
     Attributes:
         id: your id of the person.
-        attributes: declared attributes; None means unknown.
+        attributes: declared attributes; None or NaN means unknown.
         exclude: variants you do not want this time.
         request_id: instead of the batch's.
     """
@@ -143,7 +143,7 @@ class Delivery(Struct, frozen=True):
     """What became of everything that was reported in the background so far.
 
     Attributes:
-        waiting: reports that are not delivered yet.
+        waiting: bytes of reports that are not delivered yet.
         delivered: how many by status.
         troubles: the last sentences about what could not be used, the newest last.
     """

@@ -93,7 +93,7 @@ _RECORDED, _UPLOADED, _PROBLEM_BODY = Decoder(_Recorded), Decoder(_Uploaded), De
 def decide_call(campaign: str, recipient: Recipient, request_id: str, *, deferred: bool) -> Call[Decision]:
     """`POST /v1/decisions`."""
     body = {"campaign": campaign, **_item(recipient, deferred=deferred), "request_id": request_id}
-    return Call("POST", "/v1/decisions", _read_decision, encode(body), _JSON)
+    return Call("POST", "/v1/decisions", _read_decision, encode(body, enc_hook=_not_json), _JSON)
 
 
 def decide_many_call(
@@ -102,7 +102,7 @@ def decide_many_call(
     """`POST /v1/decisions/batch`, of at most `MOST_ITEMS`."""
     items = [_item(one, deferred=deferred) for one in recipients]
     body = {"campaign": campaign, "request_id": request_id, "recipients": items}
-    return Call("POST", "/v1/decisions/batch", _read_batch, encode(body), _JSON)
+    return Call("POST", "/v1/decisions/batch", _read_batch, encode(body, enc_hook=_not_json), _JSON)
 
 
 def outcomes_call(outcomes: Sequence[Raw]) -> Call[list[Recorded]]:
@@ -160,6 +160,10 @@ def checked(pattern: str, pointer: str, value: object, allowed: str) -> str:
 def invalid(pointer: str, found: str, allowed: str) -> InvalidCall:
     """An error about one mistake."""
     return InvalidCall(f"{pointer}: found {found}; allowed {allowed}", (Finding(pointer, found, allowed),))
+
+
+def _not_json(value: object) -> object:
+    raise invalid("/attributes", f"a value of type {type(value).__name__}", "text, numbers, True, False and None")
 
 
 def _item(recipient: Recipient, *, deferred: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import secrets
@@ -11,6 +12,8 @@ from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, TypedDict, Unpack
+
+from msgspec.structs import replace
 
 from optimizer.client.answers import Batch, Decision, Delivery, ItemProblem, Recipient, Source
 from optimizer.client.calls import (
@@ -34,6 +37,7 @@ CHUNK: Final = 2_000
 MOST_WAITING_BYTES: Final = 256 * 1024 * 1024
 IDENTIFIER = "1 to 64 letters, digits, '.', '_', ':' or '-'"
 Attributes = Mapping[str, str | float | bool | None]
+_PLAIN: Final = frozenset({str, int, float, bool, type(None)})
 
 
 class Options(TypedDict, total=False):
@@ -68,11 +72,13 @@ class Core:
         options: see `Options`.
 
     Raises:
-        InvalidCall: there is no URL or no key.
+        InvalidCall: there is no URL or no key, or no such option.
         SpoolError: the spool cannot be used.
     """
 
     def __init__(self, url: str | None = None, key: str | None = None, **options: Unpack[Options]) -> None:
+        for name in options.keys() - Options.__optional_keys__:
+            raise invalid("options", name, ", ".join(sorted(Options.__optional_keys__)))
         self._url = _given(url, "OPTIMIZER_URL", "url", "https://optimizer.example.com").rstrip("/")
         if not self._url.startswith(("https://", "http://")):
             raise invalid("url", repr(self._url[:60]), "one that begins with https:// or http://")
@@ -130,6 +136,7 @@ class Core:
 
         Raises:
             InvalidCall: something of it is not allowed.
+            Conflict: the client is closed, or was made before a fork.
             QueueFull: too much waits already.
         """
         if isinstance(decision, Decision) and decision.decision_id is None:
@@ -214,21 +221,53 @@ def recipient_of(
     consent: Mapping[str, bool] | None,
     time_zone: str | None,
 ) -> Recipient:
-    """Whom one call is about."""
-    return Recipient(recipient, dict(attributes or {}), tuple(exclude), dict(consent or {}), time_zone, request_id)
+    """Whom one call is about.
+
+    Raises:
+        InvalidCall: `exclude` is one text.
+    """
+    _check_listed("exclude", exclude)
+    return _as_json_has_it(
+        Recipient(recipient, dict(attributes or {}), tuple(exclude), dict(consent or {}), time_zone, request_id)
+    )
 
 
 def chunks_of(recipients: Iterable[str | Recipient], n: int) -> Iterator[list[Recipient]]:
     """Recipients, ``n`` at a time, however many there are.
 
     Raises:
-        InvalidCall: a chunk cannot be that large.
+        InvalidCall: a chunk cannot be that large, or one text was given for recipients or for what to exclude.
     """
+    _check_listed("recipients", recipients)
     if not 1 <= n <= MOST_ITEMS:
         raise invalid("chunk", str(n), f"1 to {MOST_ITEMS:,}")
     rest = iter(recipients)
-    while chunk := [one if isinstance(one, Recipient) else Recipient(one) for one in islice(rest, n)]:
+    while chunk := [_as_json_has_it(one) if isinstance(one, Recipient) else Recipient(one) for one in islice(rest, n)]:
         yield chunk
+
+
+def _check_listed(name: str, given: object) -> None:
+    """A text is a list of its letters to Python, and nobody means that."""
+    if isinstance(given, str):
+        raise invalid(f"/{name}", repr(given)[:60], f"a list, such as [{given!r}]"[:100])
+
+
+def _as_json_has_it(one: Recipient) -> Recipient:
+    """A recipient from a row of a frame or a database: its numbers become Python's, and what is no number unknown."""
+    _check_listed("exclude", one.exclude)
+    for value in one.attributes.values():
+        kind = type(value)
+        if kind not in _PLAIN or (kind is float and not math.isfinite(value)):  # type: ignore[arg-type]
+            return replace(one, attributes={name: _plain(given) for name, given in one.attributes.items()})
+    return one
+
+
+def _plain(value: Any) -> Any:
+    if getattr(value, "shape", None) == ():  # a scalar of NumPy's, which need not be installed
+        value = value.item()
+    if isinstance(value, Decimal):
+        value = float(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _given(value: str | None, variable: str, name: str, allowed: str) -> str:
@@ -239,4 +278,7 @@ def _given(value: str | None, variable: str, name: str, allowed: str) -> str:
 
 
 def _amount(value: float | str | Decimal | None) -> float | str | None:
-    return str(value) if isinstance(value, Decimal) else value
+    plain: float | str | None = str(value) if isinstance(value, Decimal) else _plain(value)
+    if plain is None and value is not None:
+        raise invalid("/value", repr(value), "a number, or no value")
+    return plain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Mapping
 from typing import TypeVar
@@ -10,7 +11,7 @@ from typing import TypeVar
 import httpx
 
 from optimizer.client.calls import Reply
-from optimizer.client.errors import TimedOut, Unavailable
+from optimizer.client.errors import Conflict, TimedOut, Unavailable
 from optimizer.client.exchange import Attempt, Pause, Steps
 
 T = TypeVar("T")
@@ -21,14 +22,29 @@ def _headers(key: str) -> Mapping[str, str]:
     return {"Authorization": f"Bearer {key}", "User-Agent": "optimizer-python"}
 
 
+def check_process(made_in: int) -> None:
+    """Only the process that made connections may use them: two that read from one get each other's answers.
+
+    Args:
+        made_in: number of that process.
+
+    Raises:
+        Conflict: this one is another.
+    """
+    if os.getpid() != made_in:
+        raise Conflict("client: found one made before a fork; allowed one that this process has made")
+
+
 class Driver:
     """Sends over connections that it keeps; for any number of threads."""
 
     def __init__(self, url: str, key: str) -> None:
+        self._made_in = os.getpid()
         self._http = httpx.Client(base_url=url, headers=_headers(key))
 
     def run(self, steps: Steps[T]) -> T:
         """The result of steps; what they raise."""
+        check_process(self._made_in)
         came: Reply | Unavailable | None = None
         try:
             while True:
@@ -66,10 +82,12 @@ class AsyncDriver:
     """The same on an event loop."""
 
     def __init__(self, url: str, key: str) -> None:
+        self._made_in = os.getpid()
         self._http = httpx.AsyncClient(base_url=url, headers=_headers(key))
 
     async def run(self, steps: Steps[T]) -> T:
         """The result of steps; what they raise."""
+        check_process(self._made_in)
         came: Reply | Unavailable | None = None
         try:
             while True:

@@ -87,6 +87,8 @@ class LocalClient(Client):
         plain_http: bool = False,
         **options: Unpack[Options],
     ) -> None:
+        if isinstance(campaigns, str):  # a list of its letters to Python
+            raise invalid("campaigns", repr(campaigns)[:60], "a list of campaigns")
         names = [checked(IDENTIFIER_PATTERN, "campaigns", name, IDENTIFIER) for name in campaigns]
         super().__init__(url, key, **options)
         if not plain_http and not _is_safe(self._url):

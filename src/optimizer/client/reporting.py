@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import random
 import weakref
 from collections import Counter, deque
@@ -16,8 +17,8 @@ from msgspec.json import Decoder, encode
 
 from optimizer.client.answers import Delivery, Recorded, Uploaded
 from optimizer.client.calls import Call, outcomes_call, upload_call
-from optimizer.client.driving import CLOCK, Driver
-from optimizer.client.errors import InvalidCall, NotFound, Refused, Unavailable
+from optimizer.client.driving import CLOCK, Driver, check_process
+from optimizer.client.errors import Conflict, InvalidCall, NotFound, Refused, Unavailable
 from optimizer.client.exchange import Patience
 from optimizer.client.spool import Segment, Waiting
 
@@ -63,6 +64,7 @@ class Reporter:
         self._troubles: deque[str] = deque(maxlen=_TROUBLES)
         self._turn = Condition()
         self._closing = Event()
+        self._made_in = os.getpid()
         self._wanted = 0  # rounds somebody waits for
         self._rounds = 0  # rounds that ended
         self._thread: Thread | None = None
@@ -72,9 +74,13 @@ class Reporter:
         """Have records delivered.
 
         Raises:
+            Conflict: nobody would deliver them.
             QueueFull: too much waits already.
             SpoolError: they cannot be kept.
         """
+        check_process(self._made_in)
+        if self._closing.is_set():
+            raise Conflict("client: found one that is closed; allowed one that still delivers")
         self._waiting.append(records)
         if self._thread is None:
             self.begin()
@@ -106,8 +112,10 @@ class Reporter:
         """Deliver what waits, within a time, and stop; whether nothing was left."""
         if self._closing.is_set():
             return self._waiting.size == 0
+        if os.getpid() != self._made_in:  # what waits is its maker's, and so is the folder it waits in
+            return False
         atexit.unregister(self._at_exit)
-        done = self.flush(timeout)
+        self.flush(timeout)
         self._closing.set()
         with self._turn:
             self._turn.notify_all()
@@ -115,6 +123,7 @@ class Reporter:
             self._thread.join(timeout)
         self._waiting.close()
         self._driver.close()
+        done = self._waiting.size == 0  # the last delivery may have ended meanwhile
         if not done:
             log.warning("%d bytes of reports were not delivered before the end", self._waiting.size)
         return done

@@ -44,7 +44,7 @@ class Client(Core):
         Args:
             campaign: the campaign.
             recipient: your id of the person.
-            attributes: declared attributes; None means unknown.
+            attributes: declared attributes; None or NaN means unknown.
             request_id: asked again with the same one, the same decision. By default a random one, once per call.
             exclude: variants you do not want this time.
             consent: whether the recipient agreed, by channel.
@@ -57,6 +57,7 @@ class Client(Core):
         Raises:
             Refused: the service said no: a wrong key, an unknown campaign, an attribute that is not declared.
             Unavailable: nobody answered, and the client is strict.
+            Conflict: the client was made before a fork.
         """
         one = recipient_of(recipient, attributes, request_id, exclude, consent, time_zone)
         return self._driver.run(self._deciding(campaign, one, deferred=defer_exposure))
