@@ -34,10 +34,10 @@ pytestmark = pytest.mark.slow
 FOREIGN = "//elsewhere.example"
 HOSTILE = (
     f"</script><script>window.__pwned=1</script>\"'><img src={FOREIGN}/x onerror=window.__pwned=2>"
-    '<svg onload=window.__pwned=3><a href="javascript:window.__pwned=4">{{913*917}}</a>{% raw %}${7*7}'
+    '<svg onload=window.__pwned=3><a href="javascript:window.__pwned=4">{{9**13}}</a>{% raw %}${7*7}'
 )
 SEEN = "onerror=window.__pwned=2>"  # of it, what a page must show as it is
-FILLED = HOSTILE.replace("{{913*917}}", "{{first_name|<i onload=window.__pwned=5>}}")  # of messages
+FILLED = HOSTILE.replace("{{9**13}}", "{{first_name|<i onload=window.__pwned=5>}}")  # of messages
 YAML, WORDS = ('"' + text.replace('"', '\\"') + '"' for text in (HOSTILE, FILLED))
 MARKUP = "[onerror], [onload], [href^=javascript]"
 RUNS = f"window.__pwned !== undefined || document.querySelector('{MARKUP}') !== null"
@@ -197,7 +197,7 @@ def harmless(opened: Window) -> str:
     assert not opened.page.evaluate(RUNS), opened.page.url
     assert opened.complaints == [], "a policy that has to step in means that markup got through"
     said = opened.page.locator("body").inner_text()
-    assert "837221" not in opened.page.content(), "a template has worked something out"
+    assert str(9**13) not in opened.page.content(), "a template has worked something out"
     return said
 
 

@@ -66,7 +66,7 @@ def test_a_revoked_key_is_listed_only_among_all(workspace: Path, run: Any) -> No
     assert done.code == 0
     assert f"{first[:13]}…{first[-4:]}" in done.out
     listed = run("key", "list", "-w", workspace).out
-    assert first[-4:] not in listed
+    assert f"{first[:13]}…{first[-4:]}" not in listed
     assert "revoked" in run("key", "list", "--all", "-w", workspace).out
     told = json.loads(run("key", "revoke", "shop", "--json", "-w", workspace).out)
     assert [one["standing"] for one in told["revoked"]] == ["revoked"]

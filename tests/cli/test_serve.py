@@ -3,11 +3,10 @@ import logging
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import httpx
@@ -49,8 +48,8 @@ def test_serve_tells_its_address_and_ends_quietly_on_a_signal(
         assert line.startswith("serving http://127.0.0.1:")
         assert "(docs at /docs)" in line
         url = line.split()[1]
-        assert httpx.get(f"{url}/readyz").status_code == 200
-        assert httpx.get(f"{url}/docs").status_code == 200
+        assert httpx.get(f"{url}/readyz", timeout=30).status_code == 200
+        assert httpx.get(f"{url}/docs", timeout=30).status_code == 200
         process.send_signal(number)
         _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
@@ -68,14 +67,22 @@ def test_sigterm_lets_what_was_accepted_finish(in_force: Path, command: list[str
     answers: list[httpx.Response] = []
     with serving(command, in_force, "--json") as (process, line):
         url = json.loads(line)["url"]
+        sent = Event()
+
+        def trace(event: str, _info: Any) -> None:
+            if event == "http11.send_request_body.complete":
+                sent.set()
 
         def ask() -> None:
             asked = {"campaign": "winback", "request_id": "r", "recipients": recipients}
-            answers.append(httpx.post(f"{url}/v1/decisions/batch", json=asked, headers=headers, timeout=30))
+            with httpx.Client(base_url=url, headers=headers, timeout=30) as client:
+                answers.append(client.post("/v1/decisions/batch", json=asked, extensions={"trace": trace}))
 
         asking = Thread(target=ask, daemon=True)
         asking.start()
-        time.sleep(0.4)
+        assert sent.wait(30)
+        for _ in range(3):  # whoever asked before these has been heard by the time they are answered
+            httpx.get(f"{url}/livez", timeout=30)
         process.send_signal(signal.SIGTERM)
         asking.join(30)
         process.communicate(timeout=30)

@@ -80,10 +80,16 @@ class Looped:
         self._thread.start()
 
     def submit(self, handler: Any, items: Sequence[Any]) -> Future[list[Any]]:
+        """Ask; by the time this returns it waits to be written, unless the loop itself asks."""
+        taken = Event()
+
         async def answered() -> list[Any]:
+            taken.set()  # nothing else runs on the loop before the next await
             return await self.inner.submit(handler, items)
 
-        return asyncio.run_coroutine_threadsafe(answered(), self.loop)
+        future = asyncio.run_coroutine_threadsafe(answered(), self.loop)
+        assert current_thread() is self._thread or taken.wait(WAIT)
+        return future
 
     def close(self) -> None:
         asyncio.run_coroutine_threadsafe(self.inner.close(), self.loop).result(WAIT)

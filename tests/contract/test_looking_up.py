@@ -80,7 +80,7 @@ def test_an_erasure_keeps_its_reason_and_not_its_person(sqlite_house: Any) -> No
         (last,) = ledger.audit.latest(1)
         assert disclose(ledger, sqlite_house.deployment.live, "customer-4711", sqlite_house.now).is_empty
     assert (last.entry.action, last.entry.note) == ("erase", "a letter of 3 May")
-    assert "4711" not in repr(last)
+    assert "4711" not in repr(last.entry)  # its hash may hold any digits
 
 
 def test_the_trail_is_paged_and_filtered(sqlite_house: Any) -> None:

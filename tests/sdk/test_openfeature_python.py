@@ -177,10 +177,12 @@ def test_a_key_that_asks_too_much_is_told_when_to_ask_again_and_keeps_to_it(
     monkeypatch.setattr(deployment, "settings", narrow)
     with serve(deployment) as service:
         client = client_of(service)
-        found = [client.get_object_details("winback", DEFAULT, ANN) for _ in range(3)]
+        found = [client.get_object_details("winback", DEFAULT, ANN)]
         assert found[0].error_code is None
-        limited = [one for one in found if one.error_code is ErrorCode.GENERAL]
-        assert all(one.value == DEFAULT for one in limited)
+        while found[-1].error_code is None:  # a token a second: the next may have come
+            found.append(client.get_object_details("winback", DEFAULT, ANN))
+        limited = [found[-1], client.get_object_details("winback", DEFAULT, ANN)]
+        assert all((one.value, one.error_code) == (DEFAULT, ErrorCode.GENERAL) for one in limited)
         assert "Rate limited, retry after: " in (limited[0].error_message or "")
         assert "paused due to TooManyRequests until" in (limited[1].error_message or "")
 

@@ -16,7 +16,7 @@ from optimizer.services.keys.key_care import revoke_keys
 from optimizer.services.keys.rates import Rate
 
 DECISION = {"campaign": "winback", "recipient": "ann", "request_id": "keys"}
-SOON = REFRESH_SECONDS + 4.0  # of which a machine that has other things to do may take four
+SOON = REFRESH_SECONDS + 9.0  # of which a machine that has other things to do may take nine
 
 
 def decide(client: httpx.Client, key: str) -> httpx.Response:

@@ -31,9 +31,10 @@ PATIENCE = (fetching.MOST_WAIT_SECONDS, fetching.DECIDING_SECONDS, fetching.LOOK
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine that is busy with other tests is no trouble of the service."""
+    """A machine that is busy with other tests is no trouble of the service, and no day ends in the middle of a test."""
     monkeypatch.setattr(fetching, "DECIDING_SECONDS", 30.0)
     monkeypatch.setattr(fetching, "LOOKING_SECONDS", 30.0)
+    at(monkeypatch, fetching.now())
 
 
 def someone() -> str:

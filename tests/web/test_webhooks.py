@@ -44,7 +44,7 @@ from optimizer.deployment import Deployment
 from optimizer.domain.instants import SECOND
 from optimizer.errors import ConfigurationError, Unavailable
 from optimizer.services.keys.api_keys import WRONG_KEYS, Scope
-from optimizer.services.keys.rates import Rate, Strangers
+from optimizer.services.keys.rates import Strangers
 from optimizer.settings import Settings, read_settings, secret_texts
 from optimizer.web.app import create_app
 from optimizer.web.fast.heads import BoundedHeads
@@ -323,7 +323,8 @@ def test_an_address_that_is_wrong_too_often_makes_us_visit_nothing(
 ) -> None:
     post = clicked(MAILERS["ses"], wired.decided())
     wrong = clicked(MAILERS["resend"], "f" * 32, secret=MAILERS["resend"].other_secret)
-    monkeypatch.setattr(wired.app.state.desk.keys, "strangers", Strangers(Rate(1, WRONG_KEYS.burst), 100))
+    stopped = Strangers(WRONG_KEYS, 100, clock=lambda: 0.0)  # or a slow machine may visit once more by then
+    monkeypatch.setattr(wired.app.state.desk.keys, "strangers", stopped)
     wrong_until_slowed_down(wired, wrong)
     answer = wired.take("ses", post)
     assert (answer.status_code, wired.sns.visited) == (429, [])
@@ -434,11 +435,12 @@ def test_what_has_no_certificate_at_sns_is_not_of_sns(page: Any, wired: Wired) -
 
 
 def test_strangers_cannot_make_us_visit_sns_without_end(wired: Wired) -> None:
+    began = time.monotonic()
     for n in range(VISITS.burst + 30):
         url = CERTIFICATE_URL.replace("0123456789abcdef0123456789abcdef", f"{n:032x}")
         answer = wired.take("ses", sns_post(sns_sign(sns_said("{}", just_now(), SigningCertURL=url))))
         assert answer.status_code in {401, 503}
-    assert len(wired.sns.visited) <= VISITS.burst + 5
+    assert len(wired.sns.visited) <= VISITS.burst + 5 + VISITS.per_second * (time.monotonic() - began)
 
 
 def test_a_visit_follows_no_redirect() -> None:

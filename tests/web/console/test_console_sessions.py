@@ -37,7 +37,7 @@ def test_a_cookie_opens_with_the_same_secret_only_and_shows_nothing_of_what_it_h
     assert opened is not None
     assert (opened.key_hash, opened.begun_at, opened.csrf) == ("ab" * 32, NOW, "token")
     assert Cookies(SECRET[::-1]).opened(value, NOW) is None
-    assert "abab" not in value
+    assert "ab" * 8 not in value  # of fewer letters, chance may bring forth some
     assert "token" not in value
 
 
@@ -113,7 +113,8 @@ def test_whoever_guesses_keys_is_slowed_down(serve: Callable[..., Any], sqlite_h
             client.post("/console/sign-in", data={"key": "opt_no"}).status_code for _ in range(WRONG_KEYS.burst)
         }
         assert statuses == {401}
-        slowed = [client.post("/console/sign-in", data={"key": "opt_no"}) for _ in range(20)]
+        more = range(50 * WRONG_KEYS.burst)  # a slow machine gains tokens meanwhile
+        slowed = (client.post("/console/sign-in", data={"key": "opt_no"}) for _ in more)
         refused = next(answer for answer in slowed if answer.status_code == 429)
         assert int(refused.headers["retry-after"]) >= 1
         assert "too many unknown ones from this address" in refused.text
@@ -224,11 +225,11 @@ def test_a_session_ends_with_its_key_within_seconds(
 
 @pytest.mark.slow
 def test_a_session_ends_when_its_key_expires(site: Any, open_console: Callable[..., Any]) -> None:
-    ends = time.time_ns() // 1_000 + 2 * SECOND
+    ends = time.time_ns() // 1_000 + 6 * SECOND  # by when a busy machine must have signed in
     key = site.deployment.create_key("short", [Scope.ANALYSE], expires_at=ends)
     console = open_console(site, key)
     assert console.get("/console").status_code == 200
-    while time.time_ns() // 1_000 < ends:
+    while time.time_ns() // 1_000 < ends + SECOND:  # the clock of the service may be a little behind
         time.sleep(0.05)
     assert console.get("/console").status_code == 303
 

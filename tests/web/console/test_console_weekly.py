@@ -7,10 +7,12 @@ import time
 from hashlib import sha256
 from html import unescape
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from optimizer.domain.instants import DAY
+from optimizer.insights.weekly.weeks import week_before, week_of
 from optimizer.services.documents.applying import apply_workspace
 from optimizer.services.keys.api_keys import Scope
 from optimizer.services.oversight import steering
@@ -31,7 +33,8 @@ def wait_for(console: Any, url: str) -> str:
 @pytest.fixture(scope="module")
 def told(site: Any, files: Any) -> Any:
     """Documents in force for three weeks, and something that people wrote in the middle of them."""
-    now = time.time_ns() // 1_000
+    now, zone = time.time_ns() // 1_000, ZoneInfo("Europe/London")
+    last = week_before(week_of(now, zone), zone)  # the one that the page shows
     with site.deployment.store.writing(alone=True) as ledger:
         changed = {**files, "strategy.yaml": files["strategy.yaml"].replace("share: 0.05", "share: 0.06")}
         apply_workspace(
@@ -40,7 +43,7 @@ def told(site: Any, files: Any) -> Any:
     for use_case in (steering.pause, steering.resume):
         with site.deployment.store.writing(alone=True) as ledger:
             note = HOSTILE.replace("\u202e", "")
-            use_case(ledger, site.deployment.live, "winback", actor='<b>"ann"</b>', note=note, now=now - 7 * DAY)
+            use_case(ledger, site.deployment.live, "winback", actor='<b>"ann"</b>', note=note, now=last.begins + DAY)
     return site
 
 
