@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -20,12 +21,20 @@ Secrets = Mapping[str, SecretStr | tuple[SecretStr, ...]]  # by provider
 
 
 class Receiver(BaseModel):
-    """Where notices are posted to, and the secret they are signed with; a chat's URL is a secret itself."""
+    """Where notices are posted to, and what they are signed with; a chat's URL is a secret itself.
+
+    While a secret is changed there are several, and every post is signed with each.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     url: SecretStr
-    secret: SecretStr | None = None
+    secret: SecretStr | tuple[SecretStr, ...] | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What posts are signed with; nothing for a chat."""
+        return () if self.secret is None else _texts(self.secret)
 
     @field_validator("url")
     @classmethod
@@ -39,16 +48,10 @@ class Receiver(BaseModel):
 
     @field_validator("secret")
     @classmethod
-    def _signs(cls, secret: SecretStr | None) -> SecretStr | None:
-        if secret is None:
-            return None
-        prefix, _, key = secret.get_secret_value().partition("_")
-        try:
-            if prefix == "whsec" and 24 <= len(b64decode(key, validate=True)) <= 64:
-                return secret
-        except ValueError:
-            pass
-        raise ValueError("allowed as a secret: whsec_ and 24 to 64 random bytes in base64")
+    def _sign(cls, secret: SecretStr | tuple[SecretStr, ...] | None) -> SecretStr | tuple[SecretStr, ...] | None:
+        if secret is None or (secret != () and all(map(_can_sign, _texts(secret)))):
+            return secret
+        raise ValueError("allowed as a secret: whsec_ and 24 to 64 random bytes in base64, or a list of such")
 
 
 class Settings(BaseSettings):
@@ -105,7 +108,7 @@ class Settings(BaseSettings):
     receivers: Mapping[str, Receiver] = Field(
         default_factory=dict,
         description="Where notices are posted, as a JSON object by the ids in `notify`: "
-        '{"ops": {"url": "https://…", "secret": "whsec_…"}}.',
+        '{"ops": {"url": "https://…", "secret": "whsec_…"}}; a list of secrets while one is changed.',
     )
     traces_to: str | None = Field(
         default=None,
@@ -123,12 +126,18 @@ class Settings(BaseSettings):
         return webhooks
 
 
+_ALLOWED = {  # of the settings that are no secret
+    "environment": "1 to 16 lower-case letters and digits",
+    "rate_per_second": f"a whole number from 1 to {FASTEST}",
+    "rate_burst": f"a whole number from 1 to {FASTEST}",
+    "access_log_share": "a number from 0 to 1: 0.01 for 1 %",
+    "metrics_open": "true or false",
+}
+
+
 def secret_texts(secrets: Secrets) -> dict[str, tuple[str, ...]]:
     """Secrets as text, one or several a provider."""
-    return {
-        provider: tuple(one.get_secret_value() for one in (those if isinstance(those, tuple) else (those,)))
-        for provider, those in secrets.items()
-    }
+    return {provider: _texts(those) for provider, those in secrets.items()}
 
 
 def read_settings() -> Settings:
@@ -140,13 +149,31 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(
-            f"OPTIMIZER_{str(e['loc'][0]).upper()}: found a value that is not usable: {e['msg']}"
-            for e in error.errors()
-        )
+        problems = "; ".join(_problem(str(e["loc"][0]), e["input"], e["msg"]) for e in error.errors())
         raise ConfigurationError(problems) from None
-    except SettingsError as error:  # of a setting that is JSON, and names it
-        raise ConfigurationError(f"settings: found {error}; allowed JSON, without line breaks") from None
+    except SettingsError as error:  # of a setting that is JSON, and names its field
+        named = re.search(r'field "(\w+)"', str(error))
+        name = f"OPTIMIZER_{named[1].upper()}" if named else "settings"
+        raise ConfigurationError(f"{name}: found something that is no JSON; allowed a JSON object, in one line") from None
+
+
+def _problem(field: str, found: object, said: str) -> str:
+    """What is wrong with a setting; values of those that may be secret are not shown."""
+    if field in _ALLOWED:
+        return f"OPTIMIZER_{field.upper()}: found {str(found)[:60]!r}; allowed {_ALLOWED[field]}"
+    return f"OPTIMIZER_{field.upper()}: found a value that is not usable: {said}"
+
+
+def _texts(secret: SecretStr | tuple[SecretStr, ...]) -> tuple[str, ...]:
+    return tuple(one.get_secret_value() for one in (secret if isinstance(secret, tuple) else (secret,)))
+
+
+def _can_sign(secret: str) -> bool:
+    prefix, _, key = secret.partition("_")
+    try:
+        return prefix == "whsec" and 24 <= len(b64decode(key, validate=True)) <= 64
+    except ValueError:
+        return False
 
 
 def _is_this_machine(host: str) -> bool:

@@ -64,5 +64,15 @@ def test_a_secret_that_is_none_is_refused_without_being_repeated(monkeypatch: py
     assert secret == "whsec_" or secret not in str(refused.value)
 
 
+def test_a_secret_that_is_changed_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = "whsec_" + base64.b64encode(bytes([1]) * 24).decode()
+    read(monkeypatch, url="https://hooks.example.com/", secret=[other, SECRET])
+    assert read_settings().receivers["ops"].secrets == (other, SECRET)
+    for wrong in ([], [SECRET, "T0KEN"]):
+        with pytest.raises(ConfigurationError, match="or a list of such") as refused:
+            read(monkeypatch, url="https://hooks.example.com/", secret=wrong)
+        assert "T0KEN" not in str(refused.value)
+
+
 def test_a_chat_needs_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(monkeypatch, url="https://hooks.slack.com/services/T/B/x").startswith("https://hooks.slack.com")

@@ -129,9 +129,22 @@ def test_our_signature_is_that_of_the_official_library() -> None:
     from datetime import UTC, datetime
 
     body, at = '{"ä": 1}', datetime(2026, 12, 1, tzinfo=UTC)
-    headers = signed_headers(SECRET, "msg", int(at.timestamp()), body.encode())
+    headers = signed_headers([SECRET], "msg", int(at.timestamp()), body.encode())
     assert headers["webhook-signature"] == Webhook(SECRET).sign("msg", at, body)
     assert headers["webhook-timestamp"] == "1796083200"
+
+
+def test_while_a_secret_is_changed_receivers_with_either_can_verify(office: Office, receiver: Receiver) -> None:
+    other, stranger = ("whsec_" + base64.b64encode(bytes([n]) * 32).decode() for n in (1, 2))
+    office.set({"ops": ReceiverSettings(url=SecretStr(receiver.url), secret=(SecretStr(other), SecretStr(SECRET)))})
+    office.announce()
+    office.turn()
+    (one,) = receiver.received
+    for secret in (SECRET, other):
+        Webhook(secret).verify(one.body, dict(one.headers))
+        SvixWebhook(secret).verify(one.body, dict(one.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(stranger).verify(one.body, dict(one.headers))
 
 
 def test_whatever_is_tampered_with_is_refused_by_the_official_library(office: Office, receiver: Receiver) -> None:

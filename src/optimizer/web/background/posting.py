@@ -140,7 +140,7 @@ class Posting:
         trouble = None
         if receiver not in self._receivers:
             trouble = "OPTIMIZER_RECEIVERS does not say where it is"
-        elif notify[receiver].format == "standard" and self._receivers[receiver].secret is None:
+        elif notify[receiver].format == "standard" and not self._receivers[receiver].secrets:
             trouble = "OPTIMIZER_RECEIVERS has no secret to sign with"
         if trouble is None:
             return _Address(notify[receiver], self._receivers[receiver])
@@ -194,11 +194,11 @@ class Posting:
         if letter.data is None:
             return Attempt(delivered=False, trouble="whom it is about cannot be said any more", again=False)
         body = body_of(known.notify, letter)
-        secret = known.receiver.secret
+        secrets = known.receiver.secrets
         headers = {"content-type": "application/json"}
-        if secret is not None:
+        if secrets:
             seconds = self._now() // SECOND
-            headers |= signed_headers(secret.get_secret_value(), letter.due.announced.notice_id, seconds, body)
+            headers |= signed_headers(secrets, letter.due.announced.notice_id, seconds, body)
         if self._client is None:
             self._client = _client()
         try:
@@ -222,21 +222,22 @@ def body_of(notify: Notify, letter: Letter) -> bytes:
     return orjson.dumps({"type": announced.kind.value, "timestamp": at, "data": data})
 
 
-def signed_headers(secret: str, notice_id: str, seconds: int, body: bytes) -> dict[str, str]:
-    """The headers of Standard Webhooks: id, time of the attempt, and signature (v1: HMAC-SHA256).
+def signed_headers(secrets: Sequence[str], notice_id: str, seconds: int, body: bytes) -> dict[str, str]:
+    """The headers of Standard Webhooks: id, time of the attempt, and a signature with each secret (v1: HMAC-SHA256).
 
     Args:
-        secret: ``whsec_`` and a key in base64; see `settings.Receiver`.
+        secrets: ``whsec_`` and a key in base64 each; see `settings.Receiver`.
         notice_id: stays the same at every attempt.
         seconds: since 1970.
         body: that is posted.
     """
-    key = base64.b64decode(secret.removeprefix("whsec_"))
-    signature = hmac.new(key, f"{notice_id}.{seconds}.".encode() + body, sha256).digest()
+    signed = f"{notice_id}.{seconds}.".encode() + body
+    keys = [base64.b64decode(secret.removeprefix("whsec_")) for secret in secrets]
+    signatures = [base64.b64encode(hmac.digest(key, signed, sha256)).decode() for key in keys]
     return {
         "webhook-id": notice_id,
         "webhook-timestamp": str(seconds),
-        "webhook-signature": f"v1,{base64.b64encode(signature).decode()}",
+        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
     }
 
 
