@@ -169,6 +169,19 @@ def test_an_undeclared_attribute_is_told_what_is_declared(unchanged: Any) -> Non
     assert "days" in problem["errors"][0]["allowed"]
 
 
+@pytest.mark.parametrize(("value", "found"), [({"x": 1}, "an object with 1 key"), (["US"], "a list of 1")])
+def test_an_attribute_that_is_no_plain_value_is_told_what_one_may_be(unchanged: Any, value: Any, found: str) -> None:
+    problem = is_problem(unchanged.client.post("/v1/decisions", json=decision(attributes={"country": value})), 422)
+    allowed = "true or false, or a number, or text"
+    assert problem["errors"] == [{"pointer": "/attributes/country", "found": found, "allowed": allowed}]
+
+
+def test_an_amount_that_is_none_is_told_what_one_may_be_in_words_of_json(unchanged: Any) -> None:
+    problem = is_problem(unchanged.client.post("/v1/outcomes", json=outcome(value=True)), 422)
+    allowed = "a number, or a decimal number as text"
+    assert problem["errors"] == [{"pointer": "/value", "found": "true", "allowed": allowed}]
+
+
 def test_an_unknown_campaign_is_not_found_and_told_which_there_are(unchanged: Any) -> None:
     problem = is_problem(unchanged.client.post("/v1/decisions", json=decision(campaign="nonsense")), 404)
     assert problem["detail"] == "campaign: found 'nonsense'; allowed members, newsletter, winback"

@@ -154,6 +154,7 @@ def test_time_zone_and_consent_of_a_context_are_those_of_the_decision(site: Any)
         ("winbak", {"context": {"targetingKey": "a"}}, 404, "FLAG_NOT_FOUND", "allowed members, newsletter, winback"),
         ("winback:words", {"context": {"targetingKey": "a"}}, 404, "FLAG_NOT_FOUND", "winback:words"),
         (":variant", {"context": {"targetingKey": "a"}}, 404, "FLAG_NOT_FOUND", "allowed members"),
+        ("team/flag", {"context": {"targetingKey": "a"}}, 404, "FLAG_NOT_FOUND", "found 'team/flag'"),
     ],
 )
 def test_a_mistake_is_said_in_the_protocols_words(
@@ -167,6 +168,13 @@ def test_a_mistake_is_said_in_the_protocols_words(
     assert says in problem["errorDetails"]
     assert answer.headers["content-type"] == "application/problem+json"
     assert site.counts() == before
+
+
+def test_a_flag_of_any_name_is_counted_under_one_route(site: Any) -> None:
+    asked(site, "team/flag", targetingKey="a")
+    metrics = site.client.get("/metrics").text
+    assert f'route="{FLAGS}/{{key}}"' in metrics
+    assert ":path}" not in metrics
 
 
 @pytest.mark.parametrize("content", [b"{", b"\xff", b'{"context": NaN}', b'{"context":' + b"[" * 100_000])

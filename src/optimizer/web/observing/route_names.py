@@ -15,7 +15,7 @@ _HOT_PATHS: Final = frozenset({"/v1/decisions", "/v1/decisions/batch", "/v1/outc
 def route_of(scope: Scope) -> str:
     """The pattern of the route that answered; "other" where none did."""
     if "route" in scope:
-        return getattr(scope["route"], "path", OTHER)
+        return str(getattr(scope["route"], "path", OTHER)).replace(":path}", "}")  # as in `openapi.json`
     return scope["path"] if scope["path"] in _HOT_PATHS else OTHER
 
 

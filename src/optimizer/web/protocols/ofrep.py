@@ -90,7 +90,7 @@ class FlagRoute(JsonRoute):
 router = APIRouter(prefix="/ofrep/v1", tags=["OpenFeature"], route_class=FlagRoute, responses=_flag_problems())
 
 
-@router.post("/evaluate/flags/{key}", response_model=FlagOut, dependencies=[Depends(requires(Scope.DECIDE))])
+@router.post("/evaluate/flags/{key:path}", response_model=FlagOut, dependencies=[Depends(requires(Scope.DECIDE))])
 async def evaluate_flag(key: str, asked: EvaluationIn, desk: TheDesk) -> Any:
     """Which variant for this person? A decision that counts; who asks again on the same day gets the same.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from pydantic import ValidationError
 
 from optimizer.errors import RequestFinding
@@ -19,6 +20,7 @@ _PATTERNS = {
     WORDS_PATTERN: "text without the character U+0000, which a database may refuse",
     CURRENCY_PATTERN: "an ISO 4217 code of three capital letters, such as USD",
 }
+_AMOUNT = {"a number, or text": "a number, or a decimal number as text"}  # which the text of no other union is
 _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "missing": lambda _: "a value; it is required",
     "extra_forbidden": lambda _: "no such key here",
@@ -30,7 +32,7 @@ _WORDS: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "bool_parsing": lambda _: "true or false",
     "int_parsing": lambda _: "a whole number",
     "int_parsing_size": lambda _: "a smaller number",
-    "int_type": lambda _: "a number, or a decimal number as text",
+    "int_type": lambda _: "a number",
     "float_type": lambda _: "a number",
     "finite_number": lambda _: "a finite number",
     "too_long": lambda ctx: f"at most {ctx['max_length']:,} of them",
@@ -58,7 +60,7 @@ def findings_of(details: Sequence[Any]) -> list[RequestFinding]:
             by_place[finding.pointer] = finding
         elif finding.allowed not in known.allowed:  # the arms of a union each complain about the same value
             allowed = f"{known.allowed}, or {finding.allowed}"
-            by_place[finding.pointer] = RequestFinding(known.pointer, known.found, allowed)
+            by_place[finding.pointer] = RequestFinding(known.pointer, known.found, _AMOUNT.get(allowed, allowed))
     return list(by_place.values())
 
 
@@ -83,12 +85,12 @@ def _finding(detail: Mapping[str, Any]) -> RequestFinding:
 def shown(value: object) -> str:
     """A value as it was sent, shortened, on one line."""
     if isinstance(value, dict):
-        return f"an object with {len(value)} keys"
+        return f"an object with {len(value)} key{'' if len(value) == 1 else 's'}"
     if isinstance(value, list | tuple):
         return f"a list of {len(value)}"
     if isinstance(value, bytes):
         return "a body that is not marked as JSON"
-    text = "null" if value is None else repr(value)
+    text = orjson.dumps(value).decode() if value is None or isinstance(value, bool) else repr(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
 
 
