@@ -12,8 +12,10 @@ from rich.console import Console
 
 from optimizer.cli.report import _show
 from optimizer.cli.report_tables import broken
+from optimizer.domain.meters import Allowance, MeterKey, Reading
 from optimizer.evaluation.stratified import StratifiedDifference
 from optimizer.insights.measures.alikeness import Alikeness
+from optimizer.services.budgets import BudgetLine
 from optimizer.services.oversight.states import Learning, State
 from optimizer.services.reports.reporting import (
     CampaignReport,
@@ -98,7 +100,7 @@ def sample(
 def shown(report: CampaignReport, width: int = 100) -> str:
     console = Console(width=width)
     with console.capture() as captured:
-        _show(console, report)
+        _show(console, report, "USD")
     return captured.get()
 
 
@@ -130,6 +132,15 @@ def test_amounts_are_told_in_their_currency_everywhere() -> None:
     assert "by day, in USD" in shown(sample(USD, "hurdle"), 200)
     assert f"expected mean reward at maturity in USD, 95 %: hello 2.27 (2.20 to 2.34); {LONG} 2.27" in text
     assert "against the holdout, by segment and day, 95 % at every look: +0.17 ± 0.17 USD" in text
+
+
+def test_what_is_in_use_of_a_budget_has_its_currency() -> None:
+    line = BudgetLine(
+        MeterKey("campaign:winback", "2026-12"), Allowance(250_000_000), Reading(4_000_000, 27_500_000, 9), None, False
+    )
+    found = sample()
+    text = shown(replace(found, campaign=replace(found.campaign, budget=(line,))))
+    assert "budget of campaign winback, 2026-12: 31.50 of 250.00 USD (4.00 reserved) in use" in text
 
 
 def test_rates_are_told_in_percents_and_their_differences_in_points() -> None:

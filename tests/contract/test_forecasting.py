@@ -15,6 +15,7 @@ from optimizer.services.oversight import steering
 from optimizer.web.shapes.forecast_answers import ForecastOut, forecast_json
 
 CONTROL = "control: {message: hello}\n"
+HOLDOUT = "holdout: {share: 0.1}\n"
 APPROVAL = "approval: {required: false}\n"
 PRICED = (APPROVAL, f"{APPROVAL}channels: {{email: {{cost: 0.10 USD}}}}\n")
 
@@ -146,3 +147,26 @@ def test_what_the_database_sums_is_what_the_rows_say(house: Any) -> None:
         assert ledger.hourly_sums.of_campaign("winback", "decided", 0, hours[0].bucket) == ()
     assert sum(one.sends for one in outlays) == len(commitments)
     assert [one.n for one in hours] == [20, 20]
+
+
+def test_those_held_out_bring_nothing_more_of_days_on_which_nothing_was_sent(
+    sqlite_house: Any, files: Any, edited: Any
+) -> None:
+    house = sqlite_house
+    house.apply(
+        edited(files, "campaigns/winback.yaml", (CONTROL, "control: nothing\n"), (HOLDOUT, "holdout: {share: 0.5}\n"))
+    )
+    for day in range(10):
+        answers = house.decide(*[house.request(f"{day}-{i}", attributes={"days": 100}) for i in range(20)])
+        house.later(HOUR)
+        house.record(*[house.report(one.decision.decision_id, occurred_at=house.now) for one in answers[:8]])
+        house.learn()
+        house.later(DAY - HOUR)
+    with house.deployment.store.writing(alone=True) as ledger:
+        steering.pause(ledger, house.deployment.live, "winback", actor="ann", note="legal", now=house.now)
+    for day in range(10, 20):
+        house.decide(*[house.request(f"{day}-{i}", attributes={"days": 100}) for i in range(20)])
+        house.later(DAY)
+    coming = forecasted(house, 7).reward_maturing
+    assert coming is not None
+    assert (coming.median, coming.high95) == (0.0, 0.0)

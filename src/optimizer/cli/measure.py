@@ -129,7 +129,10 @@ def _show_money(console: Console, money: Money | None, why_not: str) -> None:
         say(console, f"money: {why_not}", "dim")
         return
     say(console, f"gained beyond control, {money.worth_of}: {_amount(money.gained, money.currency)}")
-    spent = f"{money.spent:,.2f} {money.currency} spent, {money.cost:,.4f} more per trial"
+    more = f"{abs(money.cost):,.4f} {'more' if money.cost > 0.0 else 'less'} per trial than control"
+    if abs(money.cost) < 5e-5:  # what four digits do not show
+        more = "no more per trial than control"
+    spent = f"{money.spent:,.2f} {money.currency} spent, {more}"
     returned = "" if money.roi is None else f"; return {_amount(money.roi, 'per unit spent')}"
     say(console, f"{spent}; net gain {_amount(money.kept, money.currency)}{returned}")
 
@@ -153,20 +156,25 @@ def _course(trend: Trend | None) -> str:
         return ""
     if not isfinite(trend.low):
         return str(trend.course)
-    return f"{trend.course} ({trend.slope:+.3g} per doubling, {trend.low:+.3g} to {trend.high:+.3g})"
+    value, low, high, name = _signed(trend.slope, trend.low, trend.high, trend.steps[0].compared.unit)
+    return f"{trend.course} ({value} {name} per doubling, {low} to {high})"
 
 
 def _difference(one: Comparison | None) -> str:
     """``+0.80 points (+0.20 to +1.40)``; what is missing where it is too early."""
     if one is None:
         return "nothing to compare"
-    scale, unit = (100.0, "points") if one.unit.startswith("share") else (1.0, one.unit)
-    value = f"{scale * one.found.value:+,.2f} {unit}"
-    return (
-        f"{value} ({scale * one.low:+,.2f} to {scale * one.high:+,.2f})"
-        if isfinite(one.low)
-        else f"{value}, {one.seen}"
-    )
+    value, low, high, name = _signed(one.found.value, one.low, one.high, one.unit)
+    return f"{value} {name} ({low} to {high})" if isfinite(one.low) else f"{value} {name}, {one.seen}"
+
+
+def _signed(value: float, low: float, high: float, unit: str) -> tuple[str, str, str, str]:
+    """A difference and the ends of its interval as finely as each other, and what they are counted in."""
+    scale, name = (100.0, "points") if unit.startswith("share") else (1.0, unit)
+    largest = max(abs(scale * one) for one in (value, low, high) if isfinite(one))
+    digits = 2 if name == "points" or largest >= 1.0 else 4
+    shown, least, most = (f"{scale * one:+,.{digits}f}" for one in (value, low, high))
+    return shown, least, most, name
 
 
 def _value(value: float, unit: str) -> str:

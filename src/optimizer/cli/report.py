@@ -84,6 +84,7 @@ def report(
         loaded = deployment.live.at(ledger)
         names = [campaign] if campaign else list(loaded.tactics)
         reports = [reporting.report(ledger, deployment.live, name, now()) for name in names]
+        currency = loaded.currency
     if json:
         from optimizer.web.shapes.report_answers import report_json
 
@@ -92,10 +93,10 @@ def report(
     if not reports:
         say(out(), 'No campaign is in force; `optimizer apply --note "first version"` puts the documents in force.')
     for one in reports:
-        _show(out(), one)
+        _show(out(), one, currency)
 
 
-def _show(console: Console, report: CampaignReport) -> None:
+def _show(console: Console, report: CampaignReport, currency: str) -> None:
     from optimizer.domain.instants import moment
 
     campaign = report.campaign
@@ -116,7 +117,7 @@ def _show(console: Console, report: CampaignReport) -> None:
     if campaign.rollout_share < 1:
         say(console, f"rollout: {percent(campaign.rollout_share)} of the recipients take part")
     for line in campaign.budget:
-        say(console, f"budget of {_budget(line)}", "red" if line.exhausted else "")
+        say(console, f"budget of {_budget(line, currency)}", "red" if line.exhausted else "")
     if campaign.awaiting_approval:
         say(console, f"awaiting approval: {', '.join(campaign.awaiting_approval)}", "yellow")
     style = style_of(report, console.width)
@@ -156,13 +157,13 @@ def _standstill(campaign: CampaignSummary) -> list[str]:
     return lines
 
 
-def _budget(line: BudgetLine) -> str:
-    """``campaign winback, 2026-12-01: 31.50 of 250.00 (4.00 reserved), 62 of 1,000 sends in use``."""
+def _budget(line: BudgetLine, currency: str) -> str:
+    """``campaign winback, 2026-12-01: 31.50 of 250.00 USD (4.00 reserved), 62 of 1,000 sends in use``."""
     used, limit = line.reading, line.allowance
     parts = []
     if limit.money is not None:
         reserved = f" ({used.reserved / 1e6:,.2f} reserved)" if used.reserved else ""
-        parts.append(f"{used.money / 1e6:,.2f} of {limit.money / 1e6:,.2f}{reserved}")
+        parts.append(f"{used.money / 1e6:,.2f} of {limit.money / 1e6:,.2f} {currency}{reserved}")
     if limit.sends is not None:
         parts.append(f"{used.sends:,} of {limit.sends:,} sends")
     return f"{line.key.scope.replace(':', ' ')}, {line.key.period}: {', '.join(parts)} in use"

@@ -62,7 +62,7 @@ class Effect:
         low: lower end of the 95 % interval.
         high: upper end.
         unit: what it is counted in: a share of the trials, rewards, or a currency.
-        per: of what: ``trial``, ``day`` or ``campaign``.
+        per: of what: ``trial``, ``day``, ``month`` or ``campaign``.
     """
 
     value: float

@@ -45,6 +45,7 @@ class StratifiedDifference:
         pairs: sum of the weights: as many trials on each of two equal sides say twice as much.
         seen: the fewest rewarded or unrewarded trials of a side; where rewards differ, as many as they count for.
         enough: how many have to be seen before there is an interval that holds at every look.
+        scarce_failures: whether `seen` counts trials without a reward, since those are fewer.
     """
 
     raw: float
@@ -54,6 +55,7 @@ class StratifiedDifference:
     pairs: float
     seen: float
     enough: float = FEWEST_SEEN
+    scarce_failures: bool = False
 
     def anytime_interval(self, level: float = 0.95) -> tuple[float, float]:
         """An interval that holds at every look at once, however often and whenever somebody looks.
@@ -128,7 +130,8 @@ def stratified_difference(one: Side, other: Side, *, successes: bool) -> Stratif
     else:
         variance = float((weights**2 * (_variances(one) / n1 + _variances(other) / n0)).sum()) / total**2
     error = sqrt(variance) if variance > 0.0 else nan
-    return StratifiedDifference(raw, value, error, left_out, total, min(_seen(one), _seen(other)), enough)
+    seen, is_failures = min(_seen(one), _seen(other))
+    return StratifiedDifference(raw, value, error, left_out, total, seen, enough, is_failures)
 
 
 def _kept(side: Side, strata: NDArray[np.bool_]) -> Side:
@@ -152,11 +155,14 @@ def _variances(side: Side) -> Floats:
     return np.where(free > 0.0, spread / np.where(free > 0.0, free, 1.0), pooled)
 
 
-def _seen(side: Side) -> float:
-    """Rewarded trials or unrewarded ones, whichever are fewer; rewards that differ count as Kish (1965) counts them."""
+def _seen(side: Side) -> tuple[float, bool]:
+    """Rewarded trials or unrewarded ones, whichever are fewer, and whether they are the unrewarded ones.
+
+    Rewards that differ count as Kish (1965) counts them.
+    """
     squares = float(side.squares.sum())
     rewarded = float(side.rewards.sum()) ** 2 / squares if squares > 0.0 else 0.0
-    return min(rewarded, float(side.trials.sum()) - rewarded)
+    return min((rewarded, False), (float(side.trials.sum()) - rewarded, True))
 
 
 def _mean(total: float, n: float) -> float:

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
-from scipy.special import betaincinv
-
 from optimizer.domain.micros import units
 from optimizer.domain.statistics import Sums
+from optimizer.evaluation.rates import rate_interval
 
 _Z = 1.959964  # 95 %, both sides
 
@@ -64,8 +63,7 @@ def day_means(
 
 def _interval(sums: Sums, mean: float, *, counts_successes: bool) -> tuple[float, float]:
     if counts_successes:
-        a, b = 1.0 + sums.positives, 1.0 + sums.n - sums.positives
-        return float(betaincinv(a, b, 0.025)), float(betaincinv(a, b, 0.975))
+        return rate_interval(sums.positives, sums.n)
     variance = max(units(sums.squares) / sums.n - mean**2, 0.0)
     reach = _Z * sqrt(variance / sums.n)
     return mean - reach, mean + reach

@@ -53,7 +53,7 @@ def funnel(cells: Iterable[tuple[Cell, Sums]], rule: RewardRule, watched: Iterab
     reward = reward_metric(rule.objective_id)
     kinds = [outcome_metric(kind) for kind in REACHED]
     avoided = [kind for kind in dict.fromkeys([*(kind for kind, _ in rule.penalties), *watched]) if kind not in _ANYHOW]
-    wanted = {DECIDED, *kinds, *(outcome_metric(kind) for kind in avoided)}
+    wanted = {*kinds, *(outcome_metric(kind) for kind in avoided)}
     for cell, sums in cells:
         is_holdout = cell.group in HOLDOUTS
         # Whoever learns and gets nothing is on no way; the holdout may be there to get nothing.
@@ -62,8 +62,12 @@ def funnel(cells: Iterable[tuple[Cell, Sums]], rule: RewardRule, watched: Iterab
         if cell.metric == reward:
             counts["exposed"][is_holdout] += sums.n
             counts["rewarded"][is_holdout] += sums.positives
+            # Of the holdout's decisions that send nothing, those that a pause or a rule caused are no trials.
+            counts[DECIDED][is_holdout] += sums.n if cell.variant_id == NOTHING else 0
+        elif cell.metric == DECIDED:
+            counts[DECIDED][is_holdout] += sums.n if cell.variant_id != NOTHING else 0
         elif cell.metric in wanted:
-            counts[cell.metric][is_holdout] += sums.n if cell.metric == DECIDED else sums.positives
+            counts[cell.metric][is_holdout] += sums.positives
     steps = [_step("decided", counts[DECIDED]), _step("exposed", counts["exposed"])]
     steps += [
         _step(kind, counts[name]) for kind, name in zip(REACHED, kinds, strict=True) if any(counts[name].values())

@@ -56,6 +56,16 @@ def test_half_a_day_of_a_pause_leaves_the_other_half() -> None:
     assert found.known[2] == 1.0
 
 
+def test_whoever_asks_on_during_a_pause_makes_the_rest_of_its_day_no_busier() -> None:
+    pauses = [
+        Closed(MONDAY + DAY + 12 * HOUR, MONDAY + 2 * DAY),
+        Closed(MONDAY + 3 * DAY, MONDAY + 3 * DAY + HOUR // 2),
+    ]
+    found = daily(hours(5, 2.0), MONDAY, MONDAY + 5 * DAY, LONDON, pauses)
+    assert found.counts.tolist() == [48.0, 24.0, 48.0, 47.0, 48.0]
+    assert found.counts / found.known == pytest.approx(48.0, rel=0.01)
+
+
 def test_a_caller_that_was_down_for_a_day_is_no_traffic_of_zero() -> None:
     assert daily(hours(21, 2.0, {9}), MONDAY, MONDAY + 21 * DAY, LONDON).known[9] == 0.0
 

@@ -21,7 +21,8 @@ def test_steps_come_in_their_order_and_only_those_that_happened() -> None:
             cell(DECIDED, 10, group=Group.CAMPAIGN_HOLDOUT),
             cell(DECIDED, 5, group=Group.STRATEGY_HOLDOUT, variant=NOTHING),
             cell(reward_metric("buy"), 90, 9),
-            cell(reward_metric("buy"), 15, 1, group=Group.STRATEGY_HOLDOUT, variant=NOTHING),
+            cell(reward_metric("buy"), 10, 1, group=Group.CAMPAIGN_HOLDOUT),
+            cell(reward_metric("buy"), 5, group=Group.STRATEGY_HOLDOUT, variant=NOTHING),
             cell(outcome_metric("opened"), 50, 40),
             cell(outcome_metric("unsubscribed"), 3, 2),
         ],
@@ -35,6 +36,21 @@ def test_steps_come_in_their_order_and_only_those_that_happened() -> None:
         Step("rewarded", 9, 1),
     )
     assert found.unwanted == (Step("unsubscribed", 2, 0), Step("complained", 0, 0))
+
+
+def test_the_holdout_leaves_out_those_of_a_pause_as_the_learning_group_does() -> None:
+    found = funnel(
+        [
+            cell(DECIDED, 80),
+            cell(DECIDED, 40, variant=NOTHING),  # paused
+            cell(reward_metric("buy"), 80, 8),
+            cell(DECIDED, 12, group=Group.CAMPAIGN_HOLDOUT, variant=NOTHING),  # four of them paused
+            cell(reward_metric("buy"), 8, 1, group=Group.CAMPAIGN_HOLDOUT, variant=NOTHING),
+        ],
+        RULE,
+        [],
+    )
+    assert found.steps == (Step("decided", 80, 8), Step("exposed", 80, 8), Step("rewarded", 8, 1))
 
 
 def test_whoever_was_sent_nothing_or_chosen_for_by_people_is_on_no_way() -> None:

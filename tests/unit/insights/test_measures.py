@@ -9,6 +9,7 @@ import pytest
 
 from optimizer.domain.instants import HOUR
 from optimizer.evaluation.clusters import Clusters, design_effect
+from optimizer.evaluation.rates import rate_interval
 from optimizer.insights.measures.comparison import Comparison, Verdict, comparison
 from optimizer.insights.measures.money import money
 from optimizer.insights.measures.operations import delay_quantile, rates
@@ -41,7 +42,18 @@ def test_too_little_is_said_to_be_too_little() -> None:
     assert early.verdict is Verdict.EARLY
     assert isnan(early.low)
     assert early.seen == "too early: 5 of the 10 rewards it takes on each side"
+    most = against((500, 480), (400, 398))
+    assert most.seen == "too early: 2 of the 10 trials without a reward it takes on each side"
     assert comparison(shares((5, 1)), {9: (5.0, 1.0, 1.0)}, against="x", unit="USD", successes=False) is None
+
+
+def test_a_rate_of_none_or_of_all_lies_within_its_interval() -> None:
+    assert rate_interval(0, 1) == (0.0, pytest.approx(0.8419, abs=1e-4))
+    assert rate_interval(4, 4) == (pytest.approx(0.4782, abs=1e-4), 1.0)
+    assert rate_interval(0, 0) == pytest.approx((0.025, 0.975))
+    assert rate_interval(3, 10) == pytest.approx((0.1093, 0.6097), abs=1e-4)
+    (complained,) = rates(50, {}, {"complained": 0.003})
+    assert (complained.low, complained.rate) == (0.0, 0.0)
 
 
 def test_amounts_take_more_rewards_than_successes_do() -> None:

@@ -40,6 +40,16 @@ def test_a_campaign_without_trials_says_what_is_missing(site_console: Any) -> No
         assert words in page, words
 
 
+def test_messages_of_which_nothing_was_heard_are_not_taken_for_none(site: Any, site_console: Any) -> None:
+    for n in range(5):
+        asked = {"campaign": "winback", "recipient": f"r{n}", "request_id": f"q{n}"}
+        assert site.client.post("/v1/decisions", json=asked).status_code == 200
+    page = worked_out(site_console, "/console/campaigns/winback/measurement")
+    assert "messages so far" in page
+    assert "Nothing has been heard of them yet" in page
+    assert "Nothing has been sent yet" not in page
+
+
 def test_the_strategy_page_has_every_objective(site_console: Any) -> None:
     page = worked_out(site_console, STRATEGY)
     for words in ("What the strategy earns", "buy", "clicks", "opens", "strategy-wide holdout", "peeking is safe"):

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from optimizer.domain.instants import Instant, instant, moment
+from optimizer.domain.instants import HOUR, Instant, instant, moment
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ class Daily:
 
     Attributes:
         first: the first day, as `date.toordinal` counts.
-        counts: what came on each, ``[D]``.
+        counts: what came on each while it was open, ``[D]``.
         known: share of each day's traffic that could have come, ``[D]``: less than 1 for the day on which the campaign
             began, 0 for days that say nothing, such as those of a pause.
     """
@@ -109,13 +109,22 @@ def daily(hours: Hours, begins: Instant, ends: Instant, zone: ZoneInfo, closed: 
     counts, known = np.zeros(n), np.ones(n)
     places = np.array([day_of(at, zone) - first for at in hours.buckets.tolist()], np.int64)
     within = (places >= 0) & (places < n)
-    np.add.at(counts, places[within], hours.counts[within])
+    np.add.at(counts, places[within], (hours.counts * _open_shares(hours, closed))[within])
     if n:
         known[0] -= share_before(begins, shares, zone)
     for gap in closed:
         _close(known, gap, first, shares, zone)
     known = np.where(known < _LEAST_KNOWN, 0.0, known)
     return Daily(first, counts, np.where(_interrupted(counts, known, first), 0.0, known))
+
+
+def _open_shares(hours: Hours, closed: Sequence[Closed]) -> Floats:
+    """Share of each hour outside all pauses, ``[B]``: callers may go on asking in one, and that is no part of a day."""
+    shares = np.ones(len(hours.buckets))
+    for gap in closed:
+        inside = np.minimum(hours.buckets + HOUR, gap.ends) - np.maximum(hours.buckets, gap.begins)
+        shares -= np.maximum(inside, 0) / HOUR
+    return np.maximum(shares, 0.0)
 
 
 def _close(known: Floats, gap: Closed, first: int, shares: Floats, zone: ZoneInfo) -> None:

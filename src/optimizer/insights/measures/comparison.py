@@ -73,8 +73,9 @@ class Comparison:
         """How far the thinner side is from having an interval, in words; empty once it has one."""
         if not isnan(self.low):
             return ""
-
-        return f"too early: {self.found.seen:,.0f} of the {self.found.enough:.0f} rewards it takes on each side"
+        # Where nearly everything is rewarded, it is trials without a reward that are rare.
+        rare = "trials without a reward" if self.found.scarce_failures else "rewards"
+        return f"too early: {self.found.seen:,.0f} of the {self.found.enough:.0f} {rare} it takes on each side"
 
 
 def comparison(

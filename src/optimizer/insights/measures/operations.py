@@ -10,7 +10,7 @@ import numpy as np
 
 from optimizer.domain.delays import DELAY_STARTS
 from optimizer.domain.instants import Duration
-from optimizer.policy.beta_bernoulli import BetaPosterior
+from optimizer.evaluation.rates import rate_interval
 
 # Kinds that say how sending goes, in the order of the way a message takes; those a strategy watches come with them.
 FUNNEL: Final = ("delivered", "bounced", "withdrawn", "opened", "clicked", "unsubscribed", "complained")
@@ -25,7 +25,7 @@ class Kpi:
         n: messages with at least one.
         of: messages sent.
         rate: n / of.
-        low: lower end of the 95 % credible interval under a uniform prior.
+        low: lower end of the 95 % credible interval, see `evaluation.rates`.
         high: upper end.
         limit: largest rate the strategy allows; None where it watches none.
     """
@@ -73,8 +73,7 @@ def rates(sent: int, heard: Mapping[str, int], limits: Mapping[str, float]) -> t
     found = []
     for kind in kinds:
         n = min(heard.get(kind, 0), sent)
-        low, high = BetaPosterior(np.array([[1.0 + n]]), np.array([[1.0 + sent - n]])).interval(0.95)
-        found.append(Kpi(kind, n, sent, n / sent, float(low[0, 0]), float(high[0, 0]), limits.get(kind)))
+        found.append(Kpi(kind, n, sent, n / sent, *rate_interval(n, sent), limits.get(kind)))
     return tuple(found)
 
 

@@ -23,7 +23,7 @@ class _Found:
         gain: what its traffic earns more a day with the others.
         each: the same of one trial.
         share: of all traffic that it gets.
-        hope: its largest probability of being the best in a segment.
+        hope: its largest probability of being the best in a segment to which anybody came.
     """
 
     sure: Confidence
@@ -37,8 +37,8 @@ def retirements(looked: Looked) -> Iterator[Proposal]:
     """A proposal for each message, or targeting, that may go.
 
     What is gained is what its share of the traffic earns more with the others: within segments and days, those that
-    were sent beside it. It must be hopeless in every segment: one that is best for a few stays. Control stays, since
-    holdouts get it, and so does everything while a person has pinned something.
+    were sent beside it. It must be hopeless in every segment to which anybody came: one that is best for a few stays.
+    Control stays, since holdouts get it, and so does everything while a person has pinned something.
     """
     if looked.controls.pinned is not None or looked.table is None:
         return
@@ -77,7 +77,9 @@ def _others(looked: Looked, arms: Sequence[int]) -> NDArray[np.bool_]:
 def _judged(looked: Looked, arms: Sequence[int], n: int) -> _Found | None:
     """What speaks for its going, one of `n` that may; None where too little does."""
     shares, hopes = _shares(looked, arms)
-    if hopes.max() > HOPELESS or shares.max() <= 0.0:
+    visited = looked.learning.trials.sum(axis=(1, 2)) > 0.0  # where nobody ever came nothing is known, or lost
+    hope = float(hopes[visited].max(initial=0.0))
+    if hope > HOPELESS or shares.max() <= 0.0:
         return None
     daily = looked.per_day()
     found = []
@@ -90,7 +92,7 @@ def _judged(looked: Looked, arms: Sequence[int], n: int) -> _Found | None:
         return None
     lost = float((daily * shares).sum())
     each = combined([(1.0 / lost, everything)]) if lost else None
-    return None if each is None else _Found(sure, everything, each, lost / float(daily.sum()), float(hopes.max()))
+    return None if each is None else _Found(sure, everything, each, lost / float(daily.sum()), hope)
 
 
 def _ahead(looked: Looked, segment: int, arms: Sequence[int], days: NDArray[np.bool_]) -> StratifiedDifference:
@@ -117,7 +119,7 @@ def _proposal(looked: Looked, section: str, name: str, arms: Sequence[int], foun
         evidence=(
             f"What is sent beside {name} on the same days earns {per_trial(found.each, looked.unit)} more than it, "
             f"after {count(trials, 'trials')} of its own.",
-            f"In no segment is it the best with a probability above {percent(found.hope)}; "
+            f"In no segment that anybody came to is it the best with a probability above {percent(found.hope)}; "
             f"it still gets {percent(found.share)} of the traffic.",
             as_of(looked),
         ),

@@ -19,6 +19,7 @@ from optimizer.strategy.money import Money
 
 STEP = 0.2  # of a limit, that is raised or moved at once
 BINDS = 0.95  # part of a limit in use from which it keeps messages back
+_PERIODS = {Span.EVER: "campaign", Span.MONTH: "month", Span.DAY: "day"}  # after which a limit begins again
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +108,11 @@ def _raised(looked: Looked, line: _Line) -> Proposal | None:
         headline=f"Raise {key} by {_amount(looked, line, more)}: it keeps back messages that earn something.",
         evidence=(
             f"{100 * line.used:.0f} % of it is in use in its period.",
-            f"A message earns {per_trial(lift, looked.unit)} than none, or control"
+            f"Beyond what none earns, or control, a message earns {per_trial(lift, looked.unit)}"
             + ("." if line.in_sends else f", and costs {line.cost:.3g} {looked.strategy.currency}."),
             as_of(looked),
         ),
-        expected=effect(gain, looked, per="campaign"),
+        expected=effect(gain, looked, per=_PERIODS[line.purse.span]),
         risk="The messages it adds go to people whom the budget had left out; they may be worth less than the others.",
         confidence=sure,
         edits=(_edit(looked, looked.tactic.campaign_id, line, line.limit + more),),
@@ -157,7 +158,7 @@ def _move(looked: Looked, line: _Line, sibling: Sibling, other: _Line, n: int) -
             f"Beyond what control earns, a {per} spent here earns {here}, one spent by {donor} {there}.",
             as_of(looked),
         ),
-        expected=effect(gain, looked, per="campaign"),
+        expected=effect(gain, looked, per=_PERIODS[line.purse.span]),
         risk=f"{donor} sends less, and learns more slowly.",
         confidence=sure,
         edits=(_edit(looked, donor, other, other.limit - amount), _edit(looked, mine, line, line.limit + amount)),

@@ -102,7 +102,9 @@ def _others(
     counted = sums.positives + 0.5
     each = rng.gamma(counted, units(sums.total) / max(sums.positives, 1) / n, n_paths)
     lump = _lump(sums, n)
-    due = earned(np.full((n_paths, 1), float(late[DECIDED].n)), Yield(each, lump), rng)[:, 0]
+    # Only trials bring something: during a pause, or without a budget, those who are held out are decided for, too.
+    trials = np.full((n_paths, 1), float(late[metric].n))
+    due = earned(trials, Yield(each * n / sums.n, _lump(sums, sums.n)), rng)[:, 0]
     return Yield(each, lump), np.maximum(due - units(late[metric].total), 0.0) * (known is mature)
 
 

@@ -22,13 +22,14 @@ from optimizer.engine.comparing import compared, held_out, sent
 from optimizer.engine.gathering import evidence_of
 from optimizer.engine.lateness import effective, maturity_of
 from optimizer.engine.tactic import Tactic
+from optimizer.evaluation.rates import rate_interval
 from optimizer.evaluation.stratified import StratifiedDifference
 from optimizer.guardrails.budget import Affordable
 from optimizer.guardrails.eligibility import blocked, blocks, ordinary
 from optimizer.insights.difference_words import misleading
 from optimizer.insights.measures.alikeness import Alikeness
 from optimizer.insights.ranking_words import SHARE, reward_unit
-from optimizer.policy.beta_bernoulli import BetaPosterior, beta_posterior
+from optimizer.policy.beta_bernoulli import beta_posterior
 from optimizer.policy.effective import Maturity
 from optimizer.policy.hurdle import hurdle_posterior
 from optimizer.policy.posterior import Posterior
@@ -47,7 +48,7 @@ Some = Sequence[tuple[Cell, Sums]]
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """Successes among trials: the raw rate and its 95 % credible interval under a uniform prior.
+    """Successes among trials: the raw rate and its 95 % credible interval, see `evaluation.rates`.
 
     Attributes:
         mean_reward: raw mean reward of a trial, in the report's unit; None without trials.
@@ -352,7 +353,5 @@ def _total(cells: Some, metric: str) -> Sums:
 
 def rate_of(sums: Sums) -> Rate:
     """The rate of some trials."""
-    posterior = BetaPosterior(np.array([[1.0 + sums.positives]]), np.array([[1.0 + sums.n - sums.positives]]))
-    low, high = posterior.interval(LEVEL)
     rate, mean = (sums.positives / sums.n, units(sums.total) / sums.n) if sums.n else (None, None)
-    return Rate(sums.n, sums.positives, rate, float(low[0, 0]), float(high[0, 0]), mean)
+    return Rate(sums.n, sums.positives, rate, *rate_interval(sums.positives, sums.n, LEVEL), mean)

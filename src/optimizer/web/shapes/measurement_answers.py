@@ -121,7 +121,7 @@ class PeopleOut(Out):
 
 
 class KpiOut(Out):
-    """Share of the messages with an outcome of one kind, so far; a 95 % credible interval under a uniform prior."""
+    """Share of the messages with an outcome of one kind, so far; its 95 % credible interval holds what was seen."""
 
     kind: str = Field(description="Of the outcome.")
     n: int = Field(description="Messages with at least one.")

@@ -24,7 +24,7 @@ class EffectOut(Out):
     low: float = Field(description="Lower end of the 95 % interval.")
     high: float = Field(description="Upper end.")
     unit: str = Field(description="A share of the trials, rewards, or a currency.")
-    per: str = Field(description="Of what: trial, day or campaign.")
+    per: str = Field(description="Of what: trial, day, month or campaign.")
 
 
 class EditOut(Out):

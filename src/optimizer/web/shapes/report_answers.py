@@ -23,7 +23,7 @@ from optimizer.web.shapes.rendering import summary_json
 
 
 class RateOut(Out):
-    """Successes among trials: the raw rate, with a 95 % credible interval under a uniform prior."""
+    """Successes among trials: the raw rate, with a 95 % credible interval, which holds what was seen."""
 
     trials: int = Field(description="Exposed decisions.")
     positives: int = Field(description="Those of them with a reward.")

@@ -45,6 +45,12 @@ def test_what_is_best_in_one_segment_stays() -> None:
     assert not list(retirements(look(rates, n=few)))
 
 
+def test_a_segment_to_which_nobody_ever_came_keeps_nothing() -> None:
+    (one,) = retirements(look(WORSE, n=[[200] * 3, [0] * 3]))
+    assert one.subject == "third"
+    assert one.evidence[1].startswith("In no segment that anybody came to is it the best")
+
+
 def test_where_all_are_alike_nothing_goes() -> None:
     assert not list(retirements(look(0.10)))
 

@@ -41,6 +41,8 @@ def test_a_budget_that_keeps_back_what_earns_something_is_raised_by_a_fifth() ->
     assert one.edits == (Edit("mail", ("budget", "daily"), "set", "120.00 EUR"),)
     assert one.expected is not None
     assert one.expected.value == pytest.approx(20 / 0.05 * 0.05)  # 400 messages more that earn 5 points each
+    assert one.expected.per == "day", "the limit is a day's"
+    assert one.evidence[1].startswith("Beyond what none earns, or control, a message earns +5 points a trial (")
     assert 'budget: {daily: "120.00 EUR"}' in carried_out(MONEY, one)["campaigns/mail.yaml"]
 
 
