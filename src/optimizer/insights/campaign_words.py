@@ -10,10 +10,11 @@ from typing import Final
 
 from optimizer.domain.reasons import Block
 from optimizer.guardrails.rollout import Wait
+from optimizer.insights.leading_words import CLEAR
 from optimizer.insights.learning_time import PROB_BEST
 from optimizer.insights.ranking_words import RULES, SHARE
 
-AHEAD: Final = 0.5  # P(best) from which on a variant is called ahead
+AHEAD: Final = 0.5  # P(best) from which on a choice leans; who leads is `CLEAR`, as on the overview
 _NEAR_PLAN: Final = 0.1  # share of what the plan wants that spend may miss and still be on it
 _TOO_LONG: Final = 366  # days
 _THIN_PLAN: Final = 0.02  # the same as a share of the limit, for a period that has just begun
@@ -111,9 +112,13 @@ def lead_words(leads: Sequence[Lead]) -> str:
     known = sorted((lead for lead in leads if lead.variant_id and lead.trials), key=lambda lead: -lead.trials)
     if not known:
         return "nothing is known yet: no outcomes of a choice have come in"
-    ahead = [lead for lead in known if lead.p_best >= AHEAD]
+    ahead = [lead for lead in known if lead.p_best >= CLEAR]
     if not ahead:
-        return "no variant is ahead yet"
+        likeliest = max(known, key=lambda lead: lead.p_best)
+        if likeliest.p_best < AHEAD:
+            return "no variant is ahead yet"
+        where = f"{likeliest.segment_id} ({sure(likeliest.p_best)})"
+        return f"no clear leader yet: {likeliest.variant_id} is most likely the best in {where}"
     named = [f"{one.variant_id} leads in {one.segment_id} ({sure(one.p_best)} sure)" for one in ahead[:2]]
     if len(ahead) == 2 and ahead[0].variant_id == ahead[1].variant_id:
         one, two = ahead

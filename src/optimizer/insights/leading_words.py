@@ -37,13 +37,21 @@ def leading_words(found: Iterable[Leading]) -> str:
     clear = [one for one in surest if one.p_best >= CLEAR]
     if not clear:
         where = "" if len(surest) == 1 else f" in any of {len(surest)} segments"
-        return f"no clear leader yet{where}; {_likely(surest[0], alone=len(surest) == 1)}"
+        known = (
+            _likely(surest[0], alone=len(surest) == 1) if _is_apart(surest[0]) else "nothing tells them apart so far"
+        )
+        return f"no clear leader yet{where}; {known}"
     parts = [_leads(one, alone=len(surest) == 1) for one in clear[:MOST_NAMED]]
     if len(clear) > MOST_NAMED:
         parts.append(f"a clear leader in {len(clear) - MOST_NAMED} more")
     if unclear := len(surest) - len(clear):
         parts.append(f"no clear leader in {unclear} {'other' if unclear == 1 else 'others'}")
     return "; ".join(parts)
+
+
+def _is_apart(one: Leading) -> bool:
+    """Whether the likeliest is likelier than the others at all; before anything is learned all are equally so."""
+    return one.p_best * one.n_variants > 1.0 + 1e-6
 
 
 def _leads(one: Leading, *, alone: bool) -> str:

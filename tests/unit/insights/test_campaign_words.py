@@ -44,6 +44,12 @@ def test_the_whole_sentence_reads_as_people_say_it() -> None:
     )
 
 
+def test_who_is_little_likelier_than_the_others_does_not_lead() -> None:
+    leads = [Lead("a", "v", 0.52, 9), Lead("b", "w", 0.79, 8)]
+    assert lead_words(leads) == "no clear leader yet: w is most likely the best in b (79 %)"
+    assert lead_words([*leads, Lead("c", "v", 0.8, 1)]) == "v leads in c (80 % sure)"
+
+
 def test_before_anything_happened_nothing_is_claimed() -> None:
     said = campaign_sentence([Lead("a", "ten", 0.99, 0)], None, SHARE, "purchase", None, UNKNOWN, TODAY)
     assert said == "Nothing is known yet: no outcomes of a choice have come in."
@@ -54,8 +60,8 @@ def test_at_most_two_leaders_are_named_the_largest_segment_first() -> None:
     assert (
         lead_words(leads) == "v5 leads in s5 (90 % sure), v4 leads in s4 (90 % sure), and 2 more segments have a leader"
     )
-    same = [Lead("a", "v", 0.9, 9), Lead("b", "v", 0.7, 8)]
-    assert lead_words(same) == "v leads in a (90 % sure) and in b (70 % sure)"
+    same = [Lead("a", "v", 0.9, 9), Lead("b", "v", 0.8, 8)]
+    assert lead_words(same) == "v leads in a (90 % sure) and in b (80 % sure)"
     assert lead_words([Lead("a", "v", 0.49, 9)]) == "no variant is ahead yet"
     assert lead_words([Lead("a", None, 0.0, 9)]).startswith("nothing is known yet")
 

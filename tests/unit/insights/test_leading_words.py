@@ -13,6 +13,11 @@ from optimizer.insights.leading_words import Leading, leading_words
         ([Leading("everyone-else", "ten", 0.92, 3)], "ten leads (92 % sure)"),
         ([Leading("everyone-else", "ten", 0.9999, 3)], "ten leads (over 99 % sure)"),
         ([Leading("lapsed", "ten", 0.5, 3)], "no clear leader yet; ten is most likely the best in lapsed (50 %)"),
+        ([Leading("lapsed", "ten", 1 / 3, 3)], "no clear leader yet; nothing tells them apart so far"),
+        (
+            [Leading("a", "x", 0.5, 2), Leading("b", "y", 0.25, 4)],
+            "no clear leader yet in any of 2 segments; nothing tells them apart so far",
+        ),
         (
             [Leading("a", "x", 0.4, 3), Leading("b", "y", 0.6, 3)],
             "no clear leader yet in any of 2 segments; y is most likely the best in b (60 %)",

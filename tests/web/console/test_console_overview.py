@@ -10,6 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from optimizer.insights.measures.alikeness import Alikeness
+from optimizer.services.oversight.needs import Need, NeedKind, Needs
+from optimizer.services.reports.overviewing import Lift
 from optimizer.web.console.assets import OWN, asset_url, plotly_url
 from optimizer.web.headers import TEXT_HEADERS
 
@@ -83,6 +86,40 @@ def test_what_needs_people_is_listed_with_one_form_each(
         assert console.said(answer) == f"{fields['message']} of winback may be sent."
         left = re.findall(r'action="/console/campaigns/winback/approve">', console.text("/console"))
         assert len(left) == 2, "what was worked out before is not shown any more"
+
+
+def test_of_much_that_waits_the_oldest_and_the_urgent_stand_open_and_the_rest_is_one_click_away(
+    site_console: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def waiting(n: int) -> Callable[..., Needs]:
+        found = [Need(NeedKind.REVIEW, f"c{i}", f"c{i}", i, f"thing {i} waits", urgent=i == 19) for i in range(n)]
+        return lambda *_: Needs(tuple(found))
+
+    def shown() -> tuple[list[str], list[str]]:
+        page = site_console.text("/console")
+        before, _, after = page[: page.index('id="campaigns"')].partition('<details class="behind more"')
+        return re.findall(r"thing (\d+) waits", before), re.findall(r"thing (\d+) waits", after)
+
+    monkeypatch.setattr("optimizer.web.console.overview.needs", waiting(20))
+    assert shown() == ([*"0123456", "19"], [str(i) for i in range(7, 19)])
+    page = site_console.text("/console")
+    assert 'more">\n<summary>12 more</summary>' in page
+    answer = site_console.post("/console/campaigns/c9/review", note=" ", back="/console", seen="")
+    assert "found" in site_console.said(answer)
+    site_console.post("/console/campaigns/c9/review", note=" ", back="/console", seen="")
+    assert 'more" open>' in site_console.text("/console"), "what was refused is not hidden"
+    monkeypatch.setattr("optimizer.web.console.overview.needs", waiting(9))
+    assert shown() == ([*"012345678"], []), "nobody opens a list to find one line in it"
+
+
+def test_a_lift_without_an_interval_has_no_dash_before_it_that_reads_as_a_minus(
+    site_console: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lift = Lift("USD", 0.4574, None, None, 2_059, Alikeness())
+    monkeypatch.setattr("optimizer.web.console.overview.lifts", lambda *_: {"winback": lift})
+    cells = re.findall(r'<td role="cell" class="lift"[^>]*>(.*?)</td>', site_console.whole("/console"), re.DOTALL)
+    said = [text_of(one) for one in cells if "+0.4574" in one]
+    assert said == ["+0.4574 USD too few yet for an interval; 2,059 trials"]
 
 
 def test_hostile_texts_of_documents_show_as_text(

@@ -39,6 +39,9 @@ def test_the_ends_of_an_interval_are_as_fine_as_its_value() -> None:
         (12.0, "decisions", "12 decisions"),
         (1_234.5, "USD", "1,234 USD"),
         (0.25, "rewards", "0.2500 rewards"),
+        (-0.25, "rewards", "\u22120.2500 rewards"),
+        (-3.0, "USD", "\u22123 USD"),
+        (-0.0123, SHARE, "\u22121.23 %"),
         (None, "x", "\u2013"),
     ],
 )
@@ -49,6 +52,7 @@ def test_a_figure_has_its_unit(value: float | None, unit: str, said: str) -> Non
 def test_money_has_its_currency_and_spans_one_unit() -> None:
     assert templating.money_text(12_500_000, "USD") == "12.50 USD"
     assert templating.money_text(1_240_400_000, "EUR") == "1,240 EUR"
+    assert templating.money_text(-12_500_000, "USD") == "\u221212.50 USD"
     assert templating.money_text(None, "EUR") == "\u2013"
     assert [templating.span_text(one) for one in (3 * DAY, HOUR, 90 * MINUTE, 0)] == [
         *("3 days", "1 hour", "1 hour", "0 minutes")

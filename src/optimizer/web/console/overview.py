@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from fastapi import APIRouter, Request, Response
@@ -15,6 +15,8 @@ from optimizer.web.console.shell import Viewing, page
 from optimizer.web.console.templating import difference_number, difference_text, money_text
 
 router = APIRouter()
+
+MOST_NEEDS: Final = 8  # that stand open above the campaigns
 
 
 class OneClick(NamedTuple):
@@ -42,13 +44,15 @@ _VERBS: Final = {
 
 @router.get("")
 @router.get("/")
-async def overview_page(request: Request, viewer: Viewing) -> Response:  # noqa: ARG001 - it lets nobody else in
+async def overview_page(request: Request, viewer: Viewing) -> Response:
     """Every campaign in one line, and what waits for somebody."""
     stands = await reading(request, overview)
     waiting = await reading(request, needs)
     lifted = await slow_reading(request, lifts)
     added: Mapping[str, Lift] = {} if lifted is None else lifted.value
     axes = _axes(added.values())
+    first = _first(waiting.value.found)
+    then = [(need, _one_click(need)) for need in waiting.value.found if need not in first]
     return await page(
         request,
         "overview.html.j2",
@@ -59,8 +63,20 @@ async def overview_page(request: Request, viewer: Viewing) -> Response:  # noqa:
         lifts={name: _lift(one, axes[one.unit]) for name, one in added.items()},
         lifts_as_of=None if lifted is None else lifted.as_of,
         spend_words={one.campaign_id: _spend_words(one.spend, stands.value.currency) for one in stands.value.campaigns},
-        needs=[(need, _one_click(need)) for need in waiting.value.found],
+        needs=waiting.value.found,
+        needs_first=[(need, _one_click(need)) for need in first],
+        needs_then=then,
+        needs_open=any(viewer.words_for(click.wish, click.hidden) for _, click in then),  # what was refused is seen
     )
+
+
+def _first(found: Sequence[Need]) -> list[Need]:
+    """What is read before the campaigns: all that is urgent, and the oldest of the others while there is room."""
+    if len(found) <= MOST_NEEDS + 1:  # nobody opens a list to find one line in it
+        return list(found)
+    room = max(0, MOST_NEEDS - sum(need.urgent for need in found))
+    oldest = [need for need in found if not need.urgent][:room]
+    return [need for need in found if need.urgent or need in oldest]
 
 
 def _axes(found: Iterable[Lift]) -> dict[str, tuple[float, float]]:

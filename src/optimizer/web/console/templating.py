@@ -89,7 +89,8 @@ def money_text(amount: int | None, currency: str) -> str:
     if amount is None:
         return NOTHING
     value = units(amount)
-    return f"{value:,.0f} {currency}" if abs(value) >= 1_000 else f"{value:,.2f} {currency}"
+    said = f"{value:,.0f} {currency}" if abs(value) >= 1_000 else f"{value:,.2f} {currency}"
+    return said.replace("-", MINUS, 1) if value < 0 else said
 
 
 def percent_text(share: float | None) -> str:
@@ -98,7 +99,7 @@ def percent_text(share: float | None) -> str:
         return NOTHING
     value = 100 * share
     digits = 0 if abs(value) >= 99.95 or value == 0 else 1 if abs(value) >= 10 else 2
-    return f"{value:.{digits}f} %"
+    return f"{value:.{digits}f} %".replace("-", MINUS)
 
 
 def figure_text(value: float | None, unit: str) -> str:
@@ -107,10 +108,10 @@ def figure_text(value: float | None, unit: str) -> str:
         return NOTHING
     if unit == SHARE:
         return percent_text(value)
-    if float(value).is_integer() and abs(value) < 1e15:
-        return f"{value:,.0f} {unit}".rstrip()
-    digits = 0 if abs(value) >= 1_000 else 2 if abs(value) >= 1 else 4
-    return f"{value:,.{digits}f} {unit}".rstrip()
+    whole = float(value).is_integer() and abs(value) < 1e15
+    digits = 0 if whole or abs(value) >= 1_000 else 2 if abs(value) >= 1 else 4
+    number = f"{value:,.{digits}f}".replace("-", MINUS)
+    return f"{number} {unit}".rstrip()
 
 
 def difference_text(value: float | None, unit: str) -> str:
