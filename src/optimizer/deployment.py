@@ -72,27 +72,29 @@ def load_documents(folder: Path) -> dict[str, str]:
     """The workspace's documents as text, by path relative to the folder.
 
     Raises:
-        DocumentError: no strategy there, or a file that is not UTF-8 text.
+        DocumentError: no strategy there, a file that cannot be read or is not UTF-8 text, or one whose name ends in
+            .yml and so would be overlooked.
     """
-    paths = [folder / "strategy.yaml", *sorted((folder / "campaigns").glob("*.yaml"))]
-    if not paths[0].is_file():
-        raise DocumentError(
-            [
-                Finding(
-                    "strategy.yaml",
-                    1,
-                    1,
-                    "file",
-                    f"nothing in {folder}",
-                    "a strategy; `optimizer init` makes one",
-                )
-            ]
-        )
+    strategy = folder / "strategy.yaml"
+    if not strategy.is_file():
+        found, allowed = f"nothing in {folder}", "a strategy; `optimizer init` makes one"
+        if (other := strategy.with_suffix(".yml")).is_file():
+            found, allowed = other.name, f"the name {strategy.name}"
+        raise DocumentError([Finding(strategy.name, 1, 1, "file", found, allowed)])
+    # Hidden ones are what editors and file systems keep beside a document.
+    beside = sorted(path for path in (folder / "campaigns").glob("*") if not path.name.startswith("."))
+    paths = [strategy, *(path for path in beside if path.suffix == ".yaml")]
     files, findings = {}, []
+    for path in beside:
+        if path.suffix != ".yaml" and path.suffix.lower() in {".yaml", ".yml"}:
+            name = path.relative_to(folder).as_posix()
+            findings.append(Finding(name, 1, 1, "file", path.name, f"a name that ends in .yaml: {path.stem}.yaml"))
     for path in paths[:MOST_DOCUMENTS]:
         name = path.relative_to(folder).as_posix()
         try:
             files[name] = path.read_bytes().decode("utf-8")
+        except OSError as error:
+            findings.append(Finding(name, 1, 1, "file", error.strerror or "an error", "a file that can be read"))
         except UnicodeDecodeError as error:
             before = error.object[: error.start]
             line = before.count(b"\n") + 1

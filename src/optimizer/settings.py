@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -125,6 +126,15 @@ class Settings(BaseSettings):
         return webhooks
 
 
+_ALLOWED = {  # of the settings that are no secret
+    "environment": "1 to 16 lower-case letters and digits",
+    "rate_per_second": f"a whole number from 1 to {FASTEST}",
+    "rate_burst": f"a whole number from 1 to {FASTEST}",
+    "access_log_share": "a number from 0 to 1: 0.01 for 1 %",
+    "metrics_open": "true or false",
+}
+
+
 def secret_texts(secrets: Secrets) -> dict[str, tuple[str, ...]]:
     """Secrets as text, one or several a provider."""
     return {provider: _texts(those) for provider, those in secrets.items()}
@@ -139,13 +149,19 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        problems = "; ".join(
-            f"OPTIMIZER_{str(e['loc'][0]).upper()}: found a value that is not usable: {e['msg']}"
-            for e in error.errors()
-        )
+        problems = "; ".join(_problem(str(e["loc"][0]), e["input"], e["msg"]) for e in error.errors())
         raise ConfigurationError(problems) from None
-    except SettingsError as error:  # of a setting that is JSON, and names it
-        raise ConfigurationError(f"settings: found {error}; allowed JSON, without line breaks") from None
+    except SettingsError as error:  # of a setting that is JSON, and names its field
+        named = re.search(r'field "(\w+)"', str(error))
+        name = f"OPTIMIZER_{named[1].upper()}" if named else "settings"
+        raise ConfigurationError(f"{name}: found no JSON; allowed a JSON object, in one line") from None
+
+
+def _problem(field: str, found: object, said: str) -> str:
+    """What is wrong with a setting; values of those that may be secret are not shown."""
+    if field in _ALLOWED:
+        return f"OPTIMIZER_{field.upper()}: found {str(found)[:60]!r}; allowed {_ALLOWED[field]}"
+    return f"OPTIMIZER_{field.upper()}: found a value that is not usable: {said}"
 
 
 def _texts(secret: SecretStr | tuple[SecretStr, ...]) -> tuple[str, ...]:

@@ -67,6 +67,8 @@ def test_a_secret_of_the_wrong_length_is_refused_without_showing_it(tmp_path: Pa
         ("sqlite://", "found sqlite; allowed"),
         ("nonsense", "allowed sqlite:////path/ledger.db or postgresql://"),
         ("postgresql://me:hunter2@127.0.0.1:1/db", "cannot open the ledger postgresql+psycopg://me:***@127.0.0.1:1/db"),
+        ("postgresql://me:hunter2@127.0.0.1:port/db", "found a port that is no number; allowed one, such as 5432"),
+        ("postgresql://me:a@hunter2@127.0.0.1/db", "found a second @; allowed %40 for one within a name or password"),
         ("sqlite:////nowhere/at/all/ledger.db", "cannot open the ledger sqlite:////nowhere/at/all/ledger.db"),
     ],
 )
@@ -83,9 +85,54 @@ def test_a_setting_that_is_not_usable_is_named(monkeypatch: pytest.MonkeyPatch) 
         read_settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("RATE_PER_SECOND", "many", "found 'many'; allowed a whole number from 1 to "),
+        ("RATE_BURST", "1e9", "found '1e9'; allowed a whole number from 1 to "),
+        ("ACCESS_LOG_SHARE", "5%", "found '5%'; allowed a number from 0 to 1: 0.01 for 1 %"),
+        ("METRICS_OPEN", "maybe", "found 'maybe'; allowed true or false"),
+        ("ENVIRONMENT", "Live!", "found 'Live!'; allowed 1 to 16 lower-case letters and digits"),
+        ("WEBHOOKS", "{mailgun: hunter2}", "found no JSON; allowed a JSON object, in one line"),
+    ],
+)
+def test_what_a_setting_was_and_may_be_is_said_unless_it_is_a_secret(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(f"OPTIMIZER_{name}", value)
+    with pytest.raises(ConfigurationError) as refused:
+        read_settings()
+    assert f"OPTIMIZER_{name}: {said}" in str(refused.value)
+    assert "hunter2" not in str(refused.value)
+
+
 def test_a_document_that_is_not_utf8_is_a_finding_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "strategy.yaml").write_bytes(b"strategy: a\nwhy: caf\xe9\n")
     with pytest.raises(DocumentError, match=r"^strategy\.yaml:2:9: file: found byte 0xe9; allowed text in UTF-8$"):
+        load_documents(tmp_path)
+
+
+def test_a_document_that_would_be_overlooked_or_cannot_be_read_is_a_finding(tmp_path: Path) -> None:
+    campaigns = tmp_path / "campaigns"
+    campaigns.mkdir()
+    (tmp_path / "strategy.yaml").write_text("strategy: a\n")
+    for name in ("old.yml", "LOUD.YAML", ".#winback.yaml", "notes.txt"):
+        (campaigns / name).write_text("campaign: x\n")
+    (campaigns / "gone.yaml").symlink_to("nowhere")
+    (campaigns / "folder.yaml").mkdir()
+    with pytest.raises(DocumentError) as refused:
+        load_documents(tmp_path)
+    assert sorted((finding.file, finding.found, finding.allowed) for finding in refused.value.findings) == [
+        ("campaigns/LOUD.YAML", "LOUD.YAML", "a name that ends in .yaml: LOUD.yaml"),
+        ("campaigns/folder.yaml", "Is a directory", "a file that can be read"),
+        ("campaigns/gone.yaml", "No such file or directory", "a file that can be read"),
+        ("campaigns/old.yml", "old.yml", "a name that ends in .yaml: old.yaml"),
+    ]
+
+
+def test_a_strategy_of_another_ending_is_named(tmp_path: Path) -> None:
+    (tmp_path / "strategy.yml").write_text("strategy: a\n")
+    with pytest.raises(DocumentError, match=r"found strategy\.yml; allowed the name strategy\.yaml"):
         load_documents(tmp_path)
 
 

@@ -102,6 +102,10 @@ def engine_at(url: str) -> sa.Engine:
         raise ConfigurationError(
             "database URL: found something that is no URL; allowed sqlite:////path/ledger.db or postgresql://…"
         ) from None
+    except ValueError:  # of SQLAlchemy's own reading, which shows it
+        raise ConfigurationError("database URL: found a port that is no number; allowed one, such as 5432") from None
+    if "@" in (parsed.host or ""):  # it would be shown as part of the host
+        raise ConfigurationError("database URL: found a second @; allowed %40 for one within a name or password")
     if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
         return sa.create_engine(
             parsed.set(drivername="postgresql+psycopg"),

@@ -1,5 +1,6 @@
 """What a message says against what its brand says it may and must say."""
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ Rule = Literal[
 ]
 
 FEWEST_LETTERS = 10  # with a case; fewer of them are no shouting, but a name or "SALE"
+_ONE_BRACE = re.compile(r"(?<!\{)\{\s*([A-Za-z0-9][A-Za-z0-9._-]{0,47})\s*(?:\|[^{}]{0,60})?\}(?!\})")
 _MORE_EXCLAMATIONS = str.maketrans(dict.fromkeys("\u2757\u2755\u01c3", "!"))
 
 
@@ -144,6 +146,10 @@ class BrandRules:
                 if mend := self._mend(placeholder):
                     found = shortened(text[placeholder.start : placeholder.end])
                     yield BrandViolation(message_id, name, placeholder.start + 1, "placeholder", found, mend)
+            for match in _ONE_BRACE.finditer(text):
+                if match[1] in self.attributes or match[1] in self.brand.placeholders:
+                    mend = f"two braces on either side, as in {{{{{match[1]}}}}}: with one it is sent as it stands"
+                    yield BrandViolation(message_id, name, match.start() + 1, "placeholder", match[0], mend)
 
     def _mend(self, placeholder: Placeholder) -> str | None:
         name = placeholder.name

@@ -83,6 +83,15 @@ def is_empty(test: Test) -> bool:
     return test.is_empty() if isinstance(test, Interval) else not test
 
 
+def can_be_met(declared: Attribute, test: Test) -> bool:
+    """Whether a value that the attribute may have passes the test."""
+    if not isinstance(declared, NumberAttribute) or not isinstance(test, Interval):
+        return True
+    least = -inf if declared.minimum is None else declared.minimum
+    most = inf if declared.maximum is None else declared.maximum
+    return not Interval(max(test.low, (least, 0)), min(test.high, (most, 0))).is_empty()
+
+
 def covers(wide: Mapping[str, Test], narrow: Mapping[str, Test]) -> bool:
     """Whether every recipient who passes the narrow tests passes the wide ones, too."""
     return all(name in narrow and _contains(test, narrow[name]) for name, test in wide.items())

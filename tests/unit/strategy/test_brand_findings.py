@@ -94,6 +94,22 @@ def test_lines_that_end_as_on_windows_are_counted_right() -> None:
     assert (finding.line, finding.column) == (10, 10)
 
 
+@pytest.mark.parametrize("written", ["{first_name}", "{ first_name|x }", "{unsubscribe_url}"])
+def test_a_placeholder_in_single_braces_is_found_before_somebody_is_sent_it(written: str) -> None:
+    (finding,) = of_campaign(f'    subject: "Hi {written}"\n    body: "{{{{unsubscribe_url}}}}"\n')
+    assert (finding.found, finding.line, finding.column) == (written, 8, 18)
+    assert "two braces on either side, as in {{" in finding.allowed
+
+
+def test_braces_around_other_words_are_no_placeholder() -> None:
+    assert of_campaign('    body: "<style>p {color:red}</style> {name} {{unsubscribe_url}}"\n') == []
+
+
+def test_nothing_is_missing_from_a_message_with_a_text_that_cannot_be_read() -> None:
+    texts = '    subject: "free"\n    body: 5\n'
+    assert of_campaign(texts) == []
+
+
 def test_each_kind_of_rule_gives_its_finding() -> None:
     message = '    subject: "FREE https://evil.test for {{first_name}} {{x"\n'
     found = {(f.key, f.found) for f in of_campaign(message)}

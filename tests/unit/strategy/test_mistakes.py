@@ -110,6 +110,8 @@ IN_CAMPAIGN = [
     ("{at_least: 90, below: 400}", "{at_least: 90, at_most: 80}", "23:18", "segments[0].when.days", "{at_least: 90, at_most: 80}", "at least one recipient"),
     ("{at_least: 90, below: 400}", "{at_least: -1}", "23:29", "segments[0].when.days.at_least", "-1", "from 0 to 5000"),
     ("{at_least: 90, below: 400}", "{at_lest: 90}", "23:19", "segments[0].when.days.at_lest", "at_lest", '"at_least"?'),
+    ("{at_least: 90, below: 400}", "{below: 0}", "23:18", "segments[0].when.days", "{below: 0}", "at least one recipient can meet"),
+    ('"We saved you 10%"', "Our #1 boots", "10:14", "messages[0].subject", "#1 boots", "in quotes: after a space, # begins a comment"),
     ("{at_least: 90, below: 400}", "ninety", "23:18", "segments[0].when.days", "ninety", "from 0 to 5000"),
     ("when: {days: {at_least: 90}, country", "when: {days: {at_least: 90, below: 300}, newsletter: true, country", "25:5", "segments[1].when", "when", "segment loyal on line 21"),
     ("when: {days: {at_least: 90}, country: {in: [US, CA]}}", "when: {}", "25:11", "segments[1].when", "{}", "at least 1"),

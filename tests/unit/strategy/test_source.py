@@ -99,7 +99,12 @@ def test_a_byte_order_mark_and_windows_line_ends_do_not_move_columns() -> None:
         ("a: 'b\n", "1:4", "closing quote"),
         ("a: [b\n", "2:1", "closing bracket"),
         ("a: 1\n  b: 2\n", "2:4", "per line"),
-        ("a: x\nb\nc: y\n", "3:1", "a colon"),
+        ("a: x\nb\nc: y\n", "2:1", "a colon"),
+        ("a: x\nb:y\nc: z\n", "2:1", "a colon"),
+        ("a: 1\nb:\xa0x\nc: y\n", "2:1", "no-break space"),
+        ("a:\n  - b: x\n  -\xa0b: y\n", "3:3", "no-break space"),
+        ("a: #1 in boots\nb: y\n", "1:1", "# begins a comment"),
+        ("a: # todo\nb: y\n", "1:1", "a value after it"),
         ("a: @home\n", "1:4", "in quotes"),
         ("a: 1\n\x07\n", "2:1", "letters"),
         ('a: "\\x00"\n', "1:4", "visible"),
@@ -145,9 +150,9 @@ def test_nodes_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_size_is_limited_before_anything_is_parsed() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     assert "at most 1,048,576 characters" in said("a" * (MAX_CHARACTERS + 1))[0]
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
 
 
 def test_what_was_found_is_shown_on_one_short_line() -> None:

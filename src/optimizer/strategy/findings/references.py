@@ -16,6 +16,7 @@ from optimizer.strategy.audience import Attribute, CategoryAttribute, Condition,
 from optimizer.strategy.documents import MAX_SEGMENTS, MAX_VARIANTS, Holdout, period
 from optimizer.strategy.fields import EVERYONE_ELSE
 from optimizer.strategy.findings.brand import brand_findings, brand_section_findings
+from optimizer.strategy.findings.cut_off import cut_off_findings
 from optimizer.strategy.findings.derived import derived_findings
 from optimizer.strategy.findings.limits import campaign_limit_findings, capacity_findings, strategy_limit_findings
 from optimizer.strategy.findings.policy import model_findings
@@ -23,7 +24,7 @@ from optimizer.strategy.findings.warm_starts import control_findings, default_po
 from optimizer.strategy.notify import notify_findings
 from optimizer.strategy.pieces import ids, items, n_sent, n_variants, piece, twice, unknown
 from optimizer.strategy.policy_settings import PolicySettings, resolved_policy
-from optimizer.strategy.rules import Test, accepted, covers, is_empty
+from optimizer.strategy.rules import Test, accepted, can_be_met, covers, is_empty
 from optimizer.strategy.wording import meant, numeral, one_of, span, stands
 from optimizer.strategy.yaml.source import Path, Source, shortened
 
@@ -64,6 +65,7 @@ def reference_findings(strategy: Source | None, campaigns: Sequence[Source]) -> 
                 yield campaign.finding(("campaign",), f"an id of its own: {file_of[name]} has this one")
             file_of.setdefault(name, campaign.file)
         yield from _campaign_findings(campaign)
+        yield from cut_off_findings(campaign)
         if strategy:
             yield from _serves_findings(strategy, campaign)
             yield from _holdout_findings(strategy, campaign)
@@ -284,7 +286,7 @@ def _condition(
     if findings:
         return findings, None
     test = accepted(declared, condition)
-    if is_empty(test):
+    if is_empty(test) or not can_be_met(declared, test):
         return [campaign.finding(path, "bounds and values that at least one recipient can meet")], None
     return [], test
 

@@ -33,6 +33,8 @@ MAX_FINDINGS = 1_000  # nobody reads on
 THE_FILE = "the file"  # stands for the key of a finding about a document as a whole
 
 _SHOWN = 60
+_NO_COMMENT = re.compile(r":[ \t]+(#[^\s#].*)")  # what was to be a value, and YAML drops
+IN_QUOTES = "text in quotes: after a space, # begins a comment"
 # YAML's printable characters; whatever else a text holds, no screen would show.
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -181,8 +183,9 @@ class _Reading:
         except MarkedYAMLError as error:
             place = self._place_of(error)
             if not any(finding.line == place.line for finding in self.findings):  # of which this is the echo
-                line = self.text[self.text.rfind("\n", 0, place.start) + 1 : place.start + 1]
-                self._find(place, advice(str(error), line), found=self._rest_of_line(place))
+                start = self.text.rfind("\n", 0, place.start) + 1
+                line, rest = self.text[start : place.start + 1], self.text[place.start + 1 :].partition("\n")[0]
+                self._find(place, advice(str(error), line, rest), found=self._rest_of_line(place))
             return False
         except Exception:  # the scanner lets through what Python says of, for one, the escape "\UFFFFFFFF"
             self._find(self.position, "well-formed YAML", found=self._rest_of_line(self.position))
@@ -193,7 +196,8 @@ class _Reading:
         last = self.text[self.position.start : self.position.end]
         if last[:1] in ("'", '"') and "\n" in last and "found '<scalar>'" in str(error):
             return self.position  # the quote that was not closed, rather than the next one, which closed it
-        is_open = "quoted scalar" in str(error.context)
+        # What was never ended is shown where it begins, not where the parser gave up looking for its end.
+        is_open = "quoted scalar" in str(error.context) or "could not find expected ':'" in str(error.problem)
         mark = error.context_mark if is_open else error.problem_mark or error.context_mark
         return Place(mark.line + 1, mark.column + 1, mark.index, mark.index) if mark else self.position
 
@@ -306,7 +310,9 @@ class _Reading:
         if isinstance(value, str) and _UNPRINTABLE.search(value):
             self._refuse(place, path, "text of visible characters")
         if value is None and path is not None:
-            self._refuse(place, path, "a value after it, or no such key" if path else "keys and values")
+            cut = _NO_COMMENT.match(self.text, self.keys[path].end) if path in self.keys else None
+            allowed = "a value after it, or no such key" if path else "keys and values"
+            self._refuse(place, path, IN_QUOTES if cut else allowed, shortened(cut[1]) if cut else "")
         return value
 
     def _open(self, event: CollectionStartEvent, place: Place, path: Path | None, *, is_key: bool = False) -> None:
