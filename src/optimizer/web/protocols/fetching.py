@@ -129,7 +129,10 @@ class FetchIn(BaseModel):
     )
     time_zone: str = Field(default="", max_length=200, description="The recipient's IANA time zone.")
     consent: str = Field(
-        default="", max_length=20, description="`true` or `false`: whether the recipient agreed to the channel."
+        default="",
+        max_length=20,
+        description="`true` or `false`: whether the recipient agreed to the channel. It counts where the strategy's "
+        "`data.consent_required` names the channel.",
     )
     defer_exposure: bool = Field(default=False, description="Count it as a trial only once it was exposed.")
     checked: bool = Field(
