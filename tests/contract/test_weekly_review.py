@@ -82,6 +82,24 @@ def test_a_week_is_told_signed_and_proven(house: Any) -> None:
     assert "Signed by ann on 29 Sep 2026" in markdown(again.document)
 
 
+def test_what_was_paused_at_the_end_of_the_week_does_not_lead(sqlite_house: Any) -> None:
+    house = sqlite_house
+    a_week(house)
+    house.now -= 7 * DAY - HOUR  # back to the evening of its second day
+
+    def leads_now() -> str:
+        (found,) = [one for one in shown(house).review.campaigns if one.campaign_id == "winback"]
+        return next(one.leader for one in found.segments if one.segment_id == "lapsed")
+
+    leader = leads_now()
+    for use_case, leads in ((steering.pause_variant, False), (steering.resume_variant, True)):
+        house.later(HOUR)
+        with house.deployment.store.writing(alone=True) as ledger:
+            use_case(ledger, house.deployment.live, "winback", leader, actor="ann", note="tired of it", now=house.now)
+        house.later(HOUR)
+        assert (leads_now() == leader) is leads
+
+
 def test_late_outcomes_and_later_changes_leave_the_settled_part_as_it_was(sqlite_house: Any, files: Any) -> None:
     house = sqlite_house
     began = house.now

@@ -41,7 +41,7 @@ def stages(looked: Looked) -> Iterator[Proposal]:
         subject=f"stage {state.stage + 2}",
         headline=f"Go on to {words}.",
         evidence=(
-            f"Recipients who take part earn {per_trial(looked.lift(looked.all_days), looked.unit)} than those on "
+            f"Recipients who take part earn {per_trial(looked.lift(looked.all_days), looked.unit)} more than those on "
             "control, on the same days.",
             *_metric_words(looked),
             as_of(looked),
@@ -75,7 +75,7 @@ def _back(looked: Looked) -> Proposal | None:
         headline=f"Go back to {words}: {why}.",
         evidence=(
             *(controls.alerted[kind] for kind in breached),
-            f"Recipients who take part earn {per_trial(lift, looked.unit)} than those on control, on the same days.",
+            f"Recipients who take part earn {per_trial(lift, looked.unit)} beyond those on control, on the same days.",
             as_of(looked),
         ),
         expected=None if gain is None else effect(gain, looked),

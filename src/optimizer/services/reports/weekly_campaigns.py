@@ -28,6 +28,8 @@ from optimizer.services.reports.summaries import summary
 from optimizer.storage.store import Ledger
 
 GONE = "not in the documents any more"
+_PAGE = 200
+_PAUSES = {"pause": True, "resume": False}
 
 
 def campaign_week(ledger: Ledger, live: Live, loaded: Loaded, tactic: Tactic, week: Week, now: Instant) -> CampaignWeek:
@@ -73,14 +75,15 @@ def _between(hours: Hours, begins: Instant, ends: Instant) -> int:
 
 
 def _segments(ledger: Ledger, tactic: Tactic, week: Week, until: Instant) -> tuple[SegmentWeek, ...]:
-    """Leaders by the newest snapshots of both ends of the week, among the variants of the documents."""
+    """Leaders by the newest snapshots of both ends of the week, among the documents' variants that were not paused."""
     after = ledger.snapshots.as_of(tactic.campaign_id, until - 1)
     if after is None:
         return ()
     before = ledger.snapshots.as_of(tactic.campaign_id, week.begins - 1)
-    was = {} if before is None else _leaders(before, tactic)
+    was = {} if before is None else _leaders(before, tactic, _paused(ledger, tactic.campaign_id, week.begins))
+    now_leads = _leaders(after, tactic, _paused(ledger, tactic.campaign_id, until))
     rows = []
-    for segment_id, (leader, p_best, trials) in _leaders(after, tactic).items():
+    for segment_id, (leader, p_best, trials) in now_leads.items():
         earlier = was.get(segment_id)
         if earlier is not None and not earlier[2]:
             earlier = None  # nothing had been tried
@@ -90,11 +93,24 @@ def _segments(ledger: Ledger, tactic: Tactic, week: Week, until: Instant) -> tup
     return tuple(rows)
 
 
-def _leaders(snapshot: Snapshot, tactic: Tactic) -> dict[str, tuple[str, float, float]]:
+def _paused(ledger: Ledger, campaign_id: str, until: Instant) -> set[str]:
+    """Variants that were paused at an instant, as the audit trail has it."""
+    found: dict[str, bool] = {}
+    before: int | None = None
+    while links := ledger.audit.latest(_PAGE, subject=campaign_id, before=before):
+        for entry in (link.entry for link in links):
+            variant_id = entry.subject.removeprefix(f"{campaign_id}/")
+            if entry.action in _PAUSES and entry.at < until and variant_id != entry.subject:
+                found.setdefault(variant_id, _PAUSES[entry.action])  # the newest comes first
+        before = links[-1].number
+    return {variant_id for variant_id, is_paused in found.items() if is_paused}
+
+
+def _leaders(snapshot: Snapshot, tactic: Tactic, paused: set[str]) -> dict[str, tuple[str, float, float]]:
     """By segment: the variant most likely to be the best, how likely, and how many trials that rests on."""
     table = AllocationTable(snapshot)
     retired = {name for name, is_so in zip(tactic.variant_ids, tactic.limits.retired.tolist(), strict=True) if is_so}
-    may = np.array([name not in retired for name in snapshot.variant_ids])
+    may = np.array([name not in retired | paused for name in snapshot.variant_ids])
     found = {}
     for segment, segment_id in enumerate(snapshot.segment_ids):
         if may.any():
