@@ -121,6 +121,7 @@ class Deployment:
     Args:
         folder: the workspace.
         settings: what the environment says.
+        fits: told the fingerprint of the secret before a new ledger is tied to it; raises where it must not be.
 
     Attributes:
         worker: the process's name on leases; no other has it.
@@ -130,7 +131,7 @@ class Deployment:
         ConfigurationError: the database cannot be opened, or the secret is not the one its hashes were made with.
     """
 
-    def __init__(self, folder: Path, settings: Settings) -> None:
+    def __init__(self, folder: Path, settings: Settings, fits: Callable[[str], None] = lambda _: None) -> None:
         self.folder = folder
         self.settings = settings
         self.actor = actor(settings)
@@ -145,6 +146,7 @@ class Deployment:
         self.store = Store(url)
         self.store.migrate()
         secret = _secret(state / "secret", settings)
+        fits(_fingerprint(secret))
         self._check_secret(secret)
         self.recipient_keys = RecipientKeys(state / "recipient-key", _given_keys(settings))
         self.live = Live(secret, self.recipient_keys.find)

@@ -1,4 +1,5 @@
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -162,3 +163,17 @@ def test_a_whole_ledger_has_no_campaign_to_choose(in_force: Path, run: Any, tmp_
     refused = run("ledger", "export", "--campaign", "winback", tmp_path / "backup.ledger", "-w", in_force)
     assert refused.code == 2
     assert "neither --campaign nor --all with a whole ledger" in refused.err
+
+
+def test_an_import_that_lacked_the_secret_works_once_it_is_there(
+    busy: Path, tmp_path_factory: pytest.TempPathFactory, run: Any
+) -> None:
+    file, restored = busy / "all.ledger", tmp_path_factory.mktemp("restored")
+    assert run("ledger", "export", file, "-w", busy).code == 0
+    shutil.copy(busy / "strategy.yaml", restored)
+    refused = run("ledger", "import", file, "-w", restored)
+    assert refused.code == 3
+    assert "secret: found one that differs from the one the file's hashes were made with" in refused.err
+    shutil.copy(busy / ".optimizer" / "secret", restored / ".optimizer" / "secret")
+    assert run("ledger", "import", file, "-w", restored).code == 0
+    assert run("ledger", "verify", "-w", restored).code == 0

@@ -42,11 +42,11 @@ def read_whole(
     All of it is imported or, on any error, nothing. The secret is not in the file: use the same `.optimizer/secret`
     (or OPTIMIZER_SECRET), without which no recipient would be recognised. `optimizer ledger verify` proves the rest.
     """
-    from optimizer.services.exports.archiving import import_ledger, read_manifest
+    from optimizer.services.exports.archiving import check_secret, import_ledger, read_manifest
 
     total = sum(read_manifest(file).rows.values())
     with (
-        opened(workspace) as deployment,
+        opened(workspace, lambda fingerprint: check_secret(file, fingerprint)) as deployment,
         _progress("reading", total) as progress,
         deployment.store.writing(alone=True) as ledger,
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def opened(folder: Path) -> Iterator[Deployment]:
-    """The deployment of a workspace.
+def opened(folder: Path, fits: Callable[[str], None] = lambda _: None) -> Iterator[Deployment]:
+    """The deployment of a workspace; see `Deployment` for `fits`.
 
     Raises:
         ConfigurationError: there is no workspace, or its ledger cannot be opened.
@@ -29,7 +29,7 @@ def opened(folder: Path) -> Iterator[Deployment]:
             f"workspace: found no strategy.yaml in {folder.resolve()}; allowed a folder that `optimizer init DIR` "
             "made, named with --workspace or OPTIMIZER_WORKSPACE"
         )
-    deployment = Deployment(folder, settings)
+    deployment = Deployment(folder, settings, fits)
     try:
         yield deployment
     finally:

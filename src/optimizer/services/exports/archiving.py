@@ -115,6 +115,21 @@ def read_manifest(file: Path) -> Archived:
         return _archived(_manifest(whole, file))
 
 
+def check_secret(file: Path, fingerprint: str) -> None:
+    """Whether the hashes in a file were made with this secret: asked before a new ledger is tied to it for good.
+
+    Raises:
+        ConfigurationError: they were not, or it is no file of a whole ledger.
+    """
+    with _opened(file) as whole:
+        tables = {about.name: about for about in _manifest(whole, file).tables}
+        about = tables.get(_FINGERPRINTS)
+        if about is None or not {"name", "value"} <= set(about.columns):
+            return  # the import says what is wrong
+        if _fingerprints(file, about, whole).get("secret", fingerprint) != fingerprint:
+            raise _another("secret")
+
+
 def import_ledger(ledger: Ledger, file: Path, progress: Callable[[int], None] = lambda _: None) -> Archived:
     """Write every row of a file into an empty ledger; all of them, or, on any error, none.
 
@@ -246,16 +261,24 @@ def _check_columns(archive: Archive, manifest: _Manifest, tables: dict[str, _Tab
 
 def _check_fingerprints(archive: Archive, file: Path, about: _Table, whole: zipfile.ZipFile) -> None:
     """Whether the hashes there were made with the secrets in use here."""
-    name, value = about.columns.index("name"), about.columns.index("value")
-    theirs = {str(row[name]): row[value] for rows in _rows(whole, file, about) for row in rows}
+    theirs = _fingerprints(file, about, whole)
     columns = archive.columns(_FINGERPRINTS)
     here = (dict(zip(columns, row, strict=True)) for row in archive.stream(_FINGERPRINTS))
     for ours in here:
         if ours["name"] in _SECRETS and ours["value"] and theirs.get(ours["name"], ours["value"]) != ours["value"]:
-            raise ConfigurationError(
-                f"{ours['name']}: found one that differs from the one the file's hashes were made with; allowed the "
-                "same: copy it from the other workspace's .optimizer folder, or set it in the environment"
-            )
+            raise _another(ours["name"])
+
+
+def _fingerprints(file: Path, about: _Table, whole: zipfile.ZipFile) -> dict[str, Any]:
+    name, value = about.columns.index("name"), about.columns.index("value")
+    return {str(row[name]): row[value] for rows in _rows(whole, file, about) for row in rows}
+
+
+def _another(secret: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{secret}: found one that differs from the one the file's hashes were made with; allowed the "
+        "same: copy it from the other workspace's .optimizer folder, or set it in the environment"
+    )
 
 
 def _damaged(file: Path, found: str) -> ConfigurationError:
