@@ -131,7 +131,7 @@ def _bounds(course: Course, floor: float, cap: float) -> Iterator[Trace]:
             [bound, bound],
             {"width": 0.8, "dash": "dot"},
             name=words,
-            hovertemplate=f"{words}: {bound:.0%} for any one variant<extra></extra>",
+            hovertemplate=f"{words}: {100 * bound:.3g}% for any one variant<extra></extra>",
         )
 
 
@@ -174,7 +174,7 @@ def _names(row: int, course: Course) -> Iterator[dict[str, Any]]:
 def _bound_names(row: int, course: Course, floor: float, cap: float) -> Iterator[dict[str, Any]]:
     for words, bound in _binding(course, floor, cap):
         place = {"x": course.at[0], "y": bound, "xanchor": "left", "yanchor": "bottom", "font": {"size": 11}}
-        yield {**place, **_within(row), "text": f"{words} {bound:.0%}", "showarrow": False}
+        yield {**place, **_within(row), "text": f"{words} {100 * bound:.3g}%", "showarrow": False}
 
 
 def _within(row: int) -> dict[str, str]:

@@ -43,6 +43,8 @@ def test_labels_stand_inside_the_band_they_name() -> None:
 def test_floor_and_cap_are_drawn_only_where_they_bind() -> None:
     bounded = allocation_figure({"loyal": COURSE}, STYLES, floor=0.05, cap=0.9)
     assert [list(named(bounded, name)[0].y) for name in ("floor", "cap")] == [[0.05, 0.05], [0.9, 0.9]]
+    small = allocation_figure({"loyal": COURSE}, STYLES, floor=0.005, cap=0.9)
+    assert {"floor 0.5%", "cap 90%"} <= {note.text for note in small.layout.annotations}, "a small floor is not none"
     free = allocation_figure({"loyal": COURSE}, STYLES, floor=0.0, cap=1.0)
     assert not named(free, "floor")
     assert not named(free, "cap")

@@ -6,14 +6,18 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from html import unescape
 from typing import Any
 
 import pytest
 
+from optimizer.domain.controls import UNTOUCHED
 from optimizer.domain.instants import DAY, HOUR
+from optimizer.engine.watching import answered_alarm
 from optimizer.insights.measures.alikeness import NOT_LOOKED_AT
 from optimizer.services.keys.api_keys import Scope
+from optimizer.services.live import DOCUMENTS
 from optimizer.services.proposing.keeping import keep, made
 
 EVIL = """<script>alert(1)</script> "><img src=x onerror=alert(1)> {{7*7}} \u202eevil"""
@@ -88,6 +92,44 @@ def test_segments_can_be_sorted_and_a_strange_order_is_that_of_the_documents(bus
     assert order(f"{PAGE}?sort=trials")[0] == "american"
     assert 'aria-current="true">where the choice differs' in busy.text(f"{PAGE}?sort=differs")
     assert busy.get(f"{PAGE}?sort={'x' * 50}").status_code == 422
+
+
+def test_of_hundreds_of_rows_the_likeliest_of_each_segment_stand_there_and_all_are_one_click_away(
+    busy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows(url: str) -> int:
+        board = busy.text(url).split('<table class="leaderboard">')[1].split("</table>")[0]
+        return len(re.findall(r'<th scope="row">', board))
+
+    every = rows(PAGE)
+    assert "rows=all" not in busy.text(PAGE)
+    monkeypatch.setattr("optimizer.services.reports.leaderboards.MOST_ROWS", every - 1)
+    monkeypatch.setattr("optimizer.services.reports.leaderboards.MOST_NAMED", 1)
+    assert 3 <= rows(PAGE) <= 6, "one of each segment, and control"
+    link = re.search(r'more, less likely the best. <a href="([^"#]+)', busy.text(f"{PAGE}?sort=trials"))
+    assert link
+    assert rows(unescape(link[1])) == every
+    assert "sort=trials" in link[1]
+
+
+def test_a_metric_that_was_answered_for_and_counts_anew_is_not_drawn_and_the_page_says_so(
+    sqlite_house: Any, files: Mapping[str, str], serve: Callable[..., Any], open_console: Callable[..., Any]
+) -> None:
+    watched = "guardrail_metrics:\n" + "".join(
+        f"  - {{outcome: {outcome}, at_most: 0.01, then: {then}}}\n"
+        for outcome, then in (("unsubscribed", "alert"), ("complained", "stop_campaign"))
+    )
+    documents = {**files, "strategy.yaml": files["strategy.yaml"] + watched}
+    with serve(sqlite_house.deployment, documents) as service:
+        now = time.time_ns() // 1_000
+        with_traffic(service.house(), now)
+        with service.deployment.store.writing(alone=True) as ledger:
+            answered = {answered_alarm("unsubscribed"): now}
+            ledger.controls.put("winback", replace(UNTOUCHED, watched_since=answered))
+            ledger.revisions.bump(DOCUMENTS)
+        said = text_of(open_console(service).whole(PAGE))
+    assert re.search(r"Not drawn: unsubscribed, answered for and counted anew since \d+ \w+ \d+ ?; nothing was", said)
+    assert "Not drawn: complained" not in said
 
 
 def test_pages_say_it_where_nobody_has_looked_yet_how_alike_trials_are(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isnan
+from typing import Final
 
 from optimizer.insights.campaign_words import difference_words, removed_words
 from optimizer.services.reports.reporting import (
@@ -16,6 +17,9 @@ from optimizer.services.reports.reporting import (
     SegmentReport,
     VariantReport,
 )
+
+MOST_ROWS: Final = 120  # that people still look through
+MOST_NAMED: Final = 5  # of a segment, where there are more
 
 
 class Sort(StrEnum):
@@ -67,6 +71,7 @@ class SegmentRow:
     Attributes:
         word: how sure the choice is: ``settled``, ``leaning``, ``open`` or ``nothing to choose``.
         differs: how far its shares are from those of the other segments, 0 to 1.
+        left_out: how many variants are not among `variants`.
     """
 
     segment_id: str
@@ -78,6 +83,7 @@ class SegmentRow:
     lift: Gap | None
     variants: tuple[VariantRow, ...]
     notes: tuple[str, ...]
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,20 @@ def leaderboard(
     known = [row.believed for segment in rows for row in segment.variants if row.trials]
     low, high = _axis([one.low for one in known], [one.high for one in known])
     return Leaderboard(_sorted(rows, sort), low, high, gap_of(report.lift))
+
+
+def shortened(board: Leaderboard) -> Leaderboard:
+    """A board of more than `MOST_ROWS` with the `MOST_NAMED` likeliest best of each segment, and control."""
+    if sum(len(segment.variants) for segment in board.segments) <= MOST_ROWS:
+        return board
+    return replace(board, segments=tuple(_likeliest(segment) for segment in board.segments))
+
+
+def _likeliest(segment: SegmentRow) -> SegmentRow:
+    ranked = sorted(segment.variants, key=lambda one: (bool(one.removed), -one.p_best))
+    named = {one.variant_id for one in ranked[:MOST_NAMED]}
+    kept = tuple(one for one in segment.variants if one.variant_id in named or one.number == 0)
+    return replace(segment, variants=kept, left_out=len(segment.variants) - len(kept))
 
 
 def gap_of(difference: Difference | None) -> Gap | None:
