@@ -47,7 +47,8 @@ def apart_of(house: Any, bundle: Bundle) -> Apart:
     """As a client has it: from the text."""
     assert bundle.basis is not None, bundle.reason
     basis = read_basis(bundle.basis.text)
-    return Apart(basis, house.deployment.live.secret, frozenset(bundle.suppressed), frozenset(bundle.barred))
+    nobody = (frozenset(bundle.suppressed), frozenset(bundle.barred), frozenset(bundle.refused))
+    return Apart(basis, house.deployment.live.secret, *nobody)
 
 
 def made_by(apart: Apart, requests: Sequence[Any], at: Instant) -> list[MadeApart]:

@@ -23,7 +23,9 @@ from optimizer.domain.controls import Controls, Status
 from optimizer.domain.instants import DAY
 from optimizer.policy.draw import recipient_keys
 from optimizer.services.live import DOCUMENTS
+from optimizer.services.recipients.profiles import put_profile
 from optimizer.storage.controls import EVERY_CHANNEL, Suppression
+from optimizer.storage.recipients import Profile
 
 N = 60
 
@@ -51,6 +53,8 @@ def steer(house: Any, chance: Random) -> None:
             ledger.revisions.bump(DOCUMENTS)
         persons = recipient_keys(live.secret, [f"person-{n}" for n in range(5)])
         ledger.suppressions.add([Suppression(key, EVERY_CHANNEL, house.now - DAY, "test") for key in persons])
+        for n in range(3, 9):
+            put_profile(ledger, live, f"person-{n}", Profile({}, {tactic.campaign.channel: n % 2 == 0}), house.now)
 
 
 def learned(house: Any) -> None:

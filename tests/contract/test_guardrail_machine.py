@@ -50,7 +50,7 @@ from optimizer.settings import Settings
 from optimizer.storage.commitments import Commitments
 from optimizer.storage.meters import Meters
 from optimizer.storage.recipients import Profile
-from optimizer.strategy.workspace import read_workspace
+from optimizer.strategy.workspace import read_stored, read_workspace
 
 SECRET = b"s" * 32
 CAMPAIGNS = st.sampled_from(["first", "first", "second"])
@@ -505,10 +505,9 @@ class Guardrails(RuleBasedStateMachine):
         if edition.strategy["approval"]["required"]:
             assert edition.words(campaign, variant_id) in self.approved
         assert not {(name, channel), (name, "*")} & self.suppressed
-        if channel in edition.strategy.get("data", {}).get("consent_required", []):
-            said = [about[channel] for about in (self.consents.get(name, {}), request.consent) if channel in about]
-            assert said
-            assert all(said)
+        said = [about[channel] for about in (self.consents.get(name, {}), request.consent) if channel in about]
+        assert all(said)
+        assert said or channel not in edition.strategy.get("data", {}).get("consent_required", [])
         zone = request.time_zone or self.zones.get(name)
         assert edition.hours_allow(campaign, variant_id, zone, now)
         assert variant_id not in request.excluded
@@ -575,11 +574,11 @@ def read_once(monkeypatch: Any) -> None:
     def workspace(files: Any) -> Any:
         key = json.dumps(dict(files), sort_keys=True)
         if key not in read:
-            read[key] = read_workspace(files)
+            read[key] = read_stored(files)
         return read[key]
 
     for module in ("live", "documents.applying"):
-        monkeypatch.setattr(f"optimizer.services.{module}.read_workspace", workspace)
+        monkeypatch.setattr(f"optimizer.services.{module}.read_stored", workspace)
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from optimizer.domain.reasons import Block, Group, Reason
 from optimizer.errors import Conflict
 from optimizer.services.decisions.explaining import explain
 from optimizer.services.oversight import steering
+from optimizer.services.recipients.profiles import put_profile
 from optimizer.services.reports.summaries import summary
 from optimizer.storage.recipients import Profile
 
@@ -125,9 +126,31 @@ def test_reversing_an_unsubscribe_lifts_nothing(play: Play) -> None:
 def test_consent_is_needed_and_a_no_always_wins(
     play: Play, stored: dict[str, bool], said: dict[str, bool], allowed: bool
 ) -> None:
-    from optimizer.services.recipients.profiles import put_profile
-
     house = play(("channels:", "data: {consent_required: [email]}\nchannels:"))
+    with house.deployment.store.writing(alone=True) as ledger:
+        put_profile(ledger, house.deployment.live, "ann", Profile({}, stored), house.now)
+    decision = house.decided("ann", consent=said).decision
+    assert (decision.variant_id is not None) is allowed
+    assert allowed or decision.reason is Reason.NO_CONSENT
+    assert house.verify().clean
+
+
+@pytest.mark.parametrize(
+    ("stored", "said", "allowed"),
+    [
+        ({}, {}, True),
+        ({"email": True}, {}, True),
+        ({"email": False}, {}, False),
+        ({}, {"email": False}, False),
+        ({"email": False}, {"email": True}, False),
+        ({"email": True}, {"email": False}, False),
+        ({"sms": False}, {"sms": False}, True),
+    ],
+)
+def test_a_no_counts_on_channels_that_need_no_consent_too(
+    play: Play, stored: dict[str, bool], said: dict[str, bool], allowed: bool
+) -> None:
+    house = play()
     with house.deployment.store.writing(alone=True) as ledger:
         put_profile(ledger, house.deployment.live, "ann", Profile({}, stored), house.now)
     decision = house.decided("ann", consent=said).decision

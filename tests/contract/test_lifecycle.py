@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 
 from optimizer.domain.instants import MINUTE
-from optimizer.errors import Conflict, DocumentError
+from optimizer.errors import Conflict, DocumentError, Finding
 from optimizer.services.decisions.explaining import explain
 from optimizer.services.documents.planning import plan
 from optimizer.services.oversight import steering
 from optimizer.services.reports.reporting import report
+from optimizer.strategy import workspace as workspace_module
 from optimizer.strategy.workspace import read_workspace
 
 Files = Mapping[str, str]
@@ -184,3 +185,20 @@ def test_retiring_a_targeting_retires_each_message_with_it(house: Any, files: Fi
     house.apply(edited(files, "campaigns/newsletter.yaml", (evening, retired)))
     found = {answer.decision.variant_id for answer in house.learning(15, campaign="newsletter")}
     assert found == {"short:morning", "long:morning"}
+
+
+def test_what_a_later_release_objects_to_goes_on_as_it_was_put_in_force(
+    house: Any, second_worker: Any, quick: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.apply(quick)
+    before = house.decide(house.request("ann"))[0].decision
+    stricter = Finding(WINBACK, 1, 1, "campaign", "winback", "what nobody knew of then")
+    monkeypatch.setattr(workspace_module, "reference_findings", lambda *_: [stricter])
+    with pytest.raises(DocumentError, match="what nobody knew of then"):
+        read_workspace(quick)  # whoever applies them again is told
+    later = second_worker.decide(second_worker.request("bob"))[0].decision
+    assert later.variant_id is not None
+    assert second_worker.recorded(before.decision_id) == "accepted"
+    second_worker.later(MINUTE)
+    second_worker.learn()
+    assert second_worker.verify().clean

@@ -17,6 +17,7 @@ from optimizer.services.decisions.uploading import SLACK, MadeApart, Verdict
 from optimizer.services.live import Live
 from optimizer.services.oversight.steering import stop
 from optimizer.services.recipients.erasing import erase
+from optimizer.services.recipients.profiles import put_profile
 from optimizer.services.recipients.suppressing import suppress
 from optimizer.storage.recipients import Profile
 
@@ -178,6 +179,36 @@ def test_a_recipient_who_was_suppressed_is_in_the_next_bundle_and_refused_some_t
     verdicts = uploaded(house, before, made(house, before, 5, "late"))
     assert [one.verdict for one in verdicts].count(Verdict.REFUSED) == 1
     assert "suppression list" in str(verdicts[3].detail)
+
+
+def says(house: Any, recipient: str, *, agreed: bool) -> None:
+    with house.deployment.store.writing(alone=True) as ledger:
+        put_profile(ledger, house.deployment.live, recipient, Profile({}, {"email": agreed}), house.now)
+
+
+def test_a_recipient_who_said_no_to_the_channel_is_in_the_next_bundle_and_refused_some_time_after(
+    sqlite_house: Any,
+) -> None:
+    house = sqlite_house
+    before = bundle_of(house, "winback")
+    says(house, "person-2", agreed=False)
+    says(house, "person-2", agreed=True)
+    house.later(SECOND)
+    says(house, "person-3", agreed=True)
+    says(house, "person-3", agreed=False)
+    after = bundle_of(house, "winback")
+    assert after.number == before.number
+    assert len(after.refused) == 1
+    by_new = made(house, after, 5, "new")
+    assert [one.reason for one in by_new].count("no_consent") == 1
+    assert {one.verdict for one in uploaded(house, after, by_new)} == {Verdict.ACCEPTED}
+    by_old = made(house, before, 5, "old")
+    assert {one.verdict for one in uploaded(house, before, by_old)} == {Verdict.ACCEPTED}  # it could not know yet
+    house.later(MOST_AGE + SLACK + 1)
+    verdicts = uploaded(house, before, made(house, before, 5, "late"))
+    assert [one.verdict for one in verdicts].count(Verdict.REFUSED) == 1
+    assert "a no to the channel since" in str(verdicts[3].detail)
+    assert house.verify().clean
 
 
 def test_somebody_who_was_erased_after_a_no_is_neither_decided_for_nor_written_again(sqlite_house: Any) -> None:

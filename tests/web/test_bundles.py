@@ -97,7 +97,7 @@ def test_a_campaign_that_only_the_service_decides_says_why_and_gives_nothing(
     house.apply(edited(files, "strategy.yaml", ("holdout:", "contact_policy: [{at_most: 2, per: P7D}]\nholdout:")))
     found = fresh.client.get("/v1/bundle/winback").json()
     assert found == {
-        "format": 1,
+        "format": 2,
         "campaign": "winback",
         "local": False,
         "reason": "contact policy: only the ledger knows whom other campaigns have contacted",

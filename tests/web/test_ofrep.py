@@ -65,14 +65,16 @@ def learner(service: Any, campaign: str = "winback") -> str:
     )
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def shifted(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """Moves the service's clock: ``shifted(HOUR)``."""
+    """Moves the service's clock: ``shifted(HOUR)``. It stands still, or a day or an hour might end within a test."""
+    began = now()
 
     def shift(by: int) -> None:
         for module in ("protocols.ofrep", "desk"):
-            monkeypatch.setattr(f"optimizer.web.{module}.now", lambda: now() + by)
+            monkeypatch.setattr(f"optimizer.web.{module}.now", lambda: began + by)
 
+    shift(0)
     return shift
 
 
@@ -240,7 +242,8 @@ def test_whoever_is_held_out_of_everything_is_not_drawn_again(site: Any, shifted
     )
     first = flag(site, "members", targetingKey=people_held, vip=True)
     assert "value" not in first
-    in_london = datetime.now(ZoneInfo("Europe/London")).hour
+    kept = site.client.get(f"/v1/decisions/{first['metadata']['decisionId']}").json()["decision"]
+    in_london = datetime.fromisoformat(kept["decided_at"]).astimezone(ZoneInfo("Europe/London")).hour
     shifted(HOUR if in_london < 23 else -HOUR)  # another hour of the same day
     assert flag(site, "members", targetingKey=people_held, vip=False) == first
 

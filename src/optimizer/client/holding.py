@@ -25,7 +25,7 @@ from optimizer.engine.basis import read_basis
 from optimizer.strategy.variants import Variant
 
 log = logging.getLogger("optimizer.client")
-FORMAT: Final = 1
+FORMAT: Final = 2
 TIME_HEADER: Final = "x-optimizer-time"
 EVERY_SECONDS: Final = 5.0
 _CHANCE: Final = 0.2  # by which a wait is longer or shorter, so that clients do not ask all at once
@@ -43,6 +43,7 @@ class _Said(Struct, frozen=True):
     asks: tuple[str, ...] = ()
     suppressed: tuple[str, ...] = ()
     barred: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     basis: str = ""
 
 
@@ -183,7 +184,8 @@ class Holding:
         if not said.local:
             return None, said.reason or "the service says so"
         basis = read_basis(said.basis.encode())
-        apart = Apart(basis, bytes.fromhex(said.secret), frozenset(said.suppressed), frozenset(said.barred))
+        nobody = (frozenset(said.suppressed), frozenset(said.barred), frozenset(said.refused))
+        apart = Apart(basis, bytes.fromhex(said.secret), *nobody)
         words = [_words(variant) for variant in apart.tactic.variants]
         most_age = min(self._most_age, said.most_age_seconds)
         return Held(said.bundle, apart, said.asks, words, most_age), None

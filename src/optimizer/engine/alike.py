@@ -32,7 +32,7 @@ from optimizer.engine.choosing import (
 from optimizer.engine.memory import Memory
 from optimizer.engine.supplies import Room
 from optimizer.engine.tactic import Tactic
-from optimizer.guardrails.eligibility import ELIGIBLE
+from optimizer.guardrails.eligibility import ELIGIBLE, refusals
 from optimizer.guardrails.groups import Places, Shares, group_of, groups
 from optimizer.guardrails.hours import local_minutes
 from optimizer.policy.draw import drawn_between
@@ -125,7 +125,7 @@ def _owns(tactic: Tactic, contacts: Contacts, room: Room, now: Instant) -> Itera
         segments_of(tactic, attributes).tolist(),
         _groups(tactic.shares, contacts.places),
         contacts.suppressed.tolist(),
-        [consent is True for consent in contacts.consents],
+        refusals(tactic.limits, contacts.consents),
         minutes,
         [at > now for at in room.contact_again_at] if room.contact_again_at else repeat(NO_CAP),
         repeat(NO_ARM) if contacts.wishes is None else contacts.wishes.tolist(),

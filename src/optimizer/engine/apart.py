@@ -44,12 +44,14 @@ class Apart:
         secret: key of every hash.
         suppressed: persons who get nothing on the campaign's channel.
         barred: tombstones of erased people who get nothing on it.
+        refused: persons who have said no to it.
     """
 
     basis: Basis
     secret: bytes
     suppressed: Collection[str]
     barred: Collection[str]
+    refused: Collection[str]
     room: Room = field(init=False)  # all there is: a campaign with limits on money, sends or contacts is not apart
 
     def __post_init__(self) -> None:
@@ -89,7 +91,7 @@ class Apart:
             attributes=attributes,
             excluded=excluded,
             suppressed=self._suppressed(persons),
-            consents=[None] * n,
+            consents=[False if person in self.refused else None for person in persons] if self.refused else [None] * n,
             zones=[None] * n,
             u=u,
             places=places_of(self.secret, [tactic] * n, framed),

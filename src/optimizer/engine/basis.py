@@ -20,7 +20,7 @@ from optimizer.domain.snapshot_json import read_snapshot, snapshot_json
 from optimizer.engine.allocations import AllocationTable
 from optimizer.engine.tactic import Tactic, compile_tactic
 from optimizer.strategy.audience import Attribute
-from optimizer.strategy.workspace import STRATEGY_FILE, Workspace, document_of, read_workspace
+from optimizer.strategy.workspace import STRATEGY_FILE, Workspace, document_of, read_stored
 
 MOST_AGE: Duration = 30 * SECOND  # a basis that nobody has confirmed for so long decides nothing any more
 
@@ -85,7 +85,7 @@ class Basis:
 
     @cached_property
     def _workspace(self) -> Workspace:
-        return read_workspace(self.files)
+        return read_stored(self.files)
 
 
 def basis_of(workspace: Workspace, tactic: Tactic, controls: Controls, snapshot: Snapshot) -> Basis:

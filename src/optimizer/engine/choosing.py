@@ -15,7 +15,7 @@ from optimizer.domain.reasons import Block, Group, Reason
 from optimizer.engine.allocations import VECTORISE_FROM, Allocations
 from optimizer.engine.supplies import Room
 from optimizer.engine.tactic import Tactic
-from optimizer.guardrails.eligibility import BLOCKS, CODES, ELIGIBLE, Circumstances, blocked, blocks
+from optimizer.guardrails.eligibility import BLOCKS, CODES, ELIGIBLE, Circumstances, blocked, blocks, refusals
 from optimizer.guardrails.groups import GROUPS, LEARNING, Places, groups
 from optimizer.guardrails.hours import next_open
 from optimizer.policy.draw import draw
@@ -276,7 +276,7 @@ def _codes(
         segments=segments[inside],
         excluded=_excluded(tactic, [contacts.excluded[n] for n in inside]),
         suppressed=contacts.suppressed[inside],
-        consents=np.array([contacts.consents[n] is True for n in inside], dtype=bool),
+        refused=np.array(refusals(tactic.limits, [contacts.consents[n] for n in inside]), dtype=bool),
         zones=[contacts.zones[n] for n in inside],
         capped=np.array([room.again_at(n) > now for n in inside], dtype=bool),
         breaks_brand=_breaks_brand(tactic, [contacts.attributes[n] for n in inside]),

@@ -79,7 +79,7 @@ class Circumstances:
         segments: ``[N]``, index of each contact's segment; all of them within the audience.
         excluded: ``[N, A]``, variants the caller does not want.
         suppressed: ``[N]``, whether the recipient is on the suppression list for the channel.
-        consents: ``[N]``, whether the recipient has agreed to the channel.
+        refused: ``[N]``, whether the recipient has said no to the channel, or has not agreed where that is needed.
         zones: each recipient's time zone, None where unknown.
         capped: ``[N]``, whether one more contact would break the contact policy.
         breaks_brand: ``[N, A]``, whether the words break a brand rule once the recipient's data are filled in.
@@ -89,7 +89,7 @@ class Circumstances:
     segments: NDArray[np.int64]
     excluded: NDArray[np.bool_]
     suppressed: NDArray[np.bool_]
-    consents: NDArray[np.bool_]
+    refused: NDArray[np.bool_]
     zones: Sequence[ZoneInfo | None]
     capped: NDArray[np.bool_]
     breaks_brand: NDArray[np.bool_]
@@ -100,7 +100,15 @@ def ordinary(segments: NDArray[np.int64], n_arms: int, zone: ZoneInfo, fits: Aff
     """Circumstances of contacts with nothing special about them: what a campaign's rules alone allow, in one zone."""
     n = len(segments)
     nobody, nothing = np.zeros(n, dtype=bool), np.zeros((n, n_arms), dtype=bool)
-    return Circumstances(segments, nothing, nobody, ~nobody, [zone] * n, nobody, nothing, fits)
+    return Circumstances(segments, nothing, nobody, nobody, [zone] * n, nobody, nothing, fits)
+
+
+def refusals(limits: Limits, consents: Sequence[bool | None]) -> list[bool]:
+    """Whether a recipient may not be contacted on the channel, for each consent; None where nobody has said anything.
+
+    A no always counts; where consent is needed, so does silence.
+    """
+    return [consent is not True and (limits.needs_consent or consent is False) for consent in consents]
 
 
 def blocks(limits: Limits, here: Circumstances, now: Instant) -> NDArray[np.uint8]:
@@ -123,7 +131,7 @@ def blocks(limits: Limits, here: Circumstances, now: Instant) -> NDArray[np.uint
         (Block.NOT_STARTED, not_started),
         (Block.ENDED, ended),
         (Block.SUPPRESSED, here.suppressed[:, None]),
-        (Block.NO_CONSENT, limits.needs_consent & ~here.consents[:, None]),
+        (Block.NO_CONSENT, here.refused[:, None]),
         (Block.CONTACT_POLICY, here.capped[:, None]),
         (Block.RETIRED, limits.retired),
         (Block.NOT_APPROVED, ~limits.approved),

@@ -22,7 +22,7 @@ from optimizer.storage.store import Ledger
 from optimizer.strategy.audience import Attribute
 from optimizer.strategy.documents import Strategy
 from optimizer.strategy.variants import Variant
-from optimizer.strategy.workspace import Workspace, read_workspace
+from optimizer.strategy.workspace import Workspace, read_stored
 
 DOCUMENTS = "documents"  # counter: strategy versions, approvals and controls
 SNAPSHOTS = "snapshots"  # counter: snapshots of any campaign
@@ -125,7 +125,7 @@ class Live:
             stored = ledger.versions.get(version)
             if stored is None:
                 raise NotFound(f"strategy version: found {version}; allowed a version that was applied")
-            workspace = read_workspace(stored.files)
+            workspace = read_stored(stored.files)
             self._editions[version] = tactics_of(workspace, version, (), {})
         return self._editions[version]
 
@@ -182,7 +182,7 @@ def _loaded_at(ledger: Ledger, revisions: Mapping[str, int], loaded: Loaded) -> 
         stored = ledger.versions.latest()
         if stored is not None:
             if stored.version != version or workspace is None:
-                version, workspace = stored.version, read_workspace(stored.files)
+                version, workspace = stored.version, read_stored(stored.files)
             controls = ledger.controls.all()
             tactics = tactics_of(workspace, version, ledger.approvals.granted(), controls)
     tables = {}

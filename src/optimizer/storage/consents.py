@@ -51,6 +51,19 @@ class Consents:
             Consent(*row) for row in self._connection.execute(query.order_by(_CONSENTS.c.given_at, _CONSENTS.c.name))
         ]
 
+    def refusing(self, name: str, n: int) -> list[str]:
+        """Recipients who said no under a name and nothing else since, in order; at most `n`."""
+        later = _CONSENTS.alias("later")
+        is_newest = ~sa.exists().where(
+            later.c.recipient_key == _CONSENTS.c.recipient_key,
+            later.c.name == _CONSENTS.c.name,
+            later.c.given_at > _CONSENTS.c.given_at,
+        )
+        columns = sa.select(_CONSENTS.c.recipient_key)
+        # In the words of its index, which SQLite takes for no other.
+        query = columns.where(_CONSENTS.c.name == name, sa.text("NOT consents.agreed"), is_newest)
+        return list(self._connection.execute(query.order_by(_CONSENTS.c.recipient_key).limit(n)).scalars())
+
 
 class Tombstone(NamedTuple):
     """Somebody who was erased and gets nothing on a channel, or on any (`EVERY_CHANNEL`)."""

@@ -286,6 +286,15 @@ class ConsentRow(SQLModel, table=True):
     """Append-only while the person is known: what they agreed to, in which words, and since when."""
 
     __tablename__ = "consents"
+    __table_args__ = (
+        Index(
+            "ix_consents_refused",
+            "name",
+            "recipient_key",
+            sqlite_where=text("NOT agreed"),
+            postgresql_where=text("NOT agreed"),
+        ),
+    )
 
     recipient_key: str = Field(primary_key=True, max_length=32)
     name: str = Field(primary_key=True)

@@ -21,10 +21,10 @@ from optimizer.services.live import Live, Loaded
 from optimizer.storage.bundles import Issue
 from optimizer.storage.controls import EVERY_CHANNEL
 from optimizer.storage.store import Ledger
-from optimizer.strategy.workspace import STRATEGY_FILE, document_of, read_workspace
+from optimizer.strategy.workspace import STRATEGY_FILE, document_of, read_stored
 
-FORMAT: Final = 1  # of the JSON; a client that does not know it asks the service instead
-MOST_SUPPRESSED: Final = 10_000  # on the list of one channel; a longer one stays where it is
+FORMAT: Final = 2  # of the JSON; a client that does not know it asks the service instead
+MOST_SUPPRESSED: Final = 10_000  # of those who get nothing on one channel; a longer list stays where it is
 _ATTEMPTS: Final = 3
 _MOST_PAST: Final = 32
 
@@ -39,6 +39,7 @@ class Bundle:
         basis: what decides; None when clients may not.
         suppressed: persons who get nothing on its channel.
         barred: tombstones of erased people who get nothing on it.
+        refused: persons who have said no to it.
         asks: attributes a request must say, as the ledger may know them otherwise.
     """
 
@@ -48,6 +49,7 @@ class Bundle:
     basis: Basis | None = None
     suppressed: tuple[str, ...] = ()
     barred: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     asks: tuple[str, ...] = ()
 
     def text(self, secret: bytes) -> bytes:
@@ -66,6 +68,7 @@ class Bundle:
                 "asks": self.asks,
                 "suppressed": self.suppressed,
                 "barred": self.barred,
+                "refused": self.refused,
                 "basis": self.basis.text.decode(),
             }
         return orjson.dumps(said)
@@ -151,7 +154,7 @@ def past_basis(ledger: Ledger, live: Live, issue: Issue) -> Basis:
         if stored is None or snapshot is None:
             found = f"version {issue.strategy_version}, snapshot {snapshot_name}"
             raise NotFound(f"bundle: found {found}; allowed documents and a snapshot that are in the ledger")
-        workspace = read_workspace(stored.files)
+        workspace = read_stored(stored.files)
         files = {name: stored.files[name] for name in (STRATEGY_FILE, document_of(workspace, issue.campaign_id))}
         approved = tuple((variant_id, content_hash) for variant_id, content_hash in orjson.loads(issue.approved))
         controls = read_controls(orjson.loads(issue.controls))
@@ -172,7 +175,8 @@ def _bundle(ledger: Ledger, live: Live, loaded: Loaded, campaign_id: str) -> Bun
     channel = tactic.campaign.channel
     keys = ledger.suppressions.on(channel, MOST_SUPPRESSED + 1)
     barred = ledger.tombstones.on((channel, EVERY_CHANNEL), MOST_SUPPRESSED + 1) if loaded.has_tombstones else []
-    if len(keys) + len(barred) > MOST_SUPPRESSED:
+    refused = ledger.consents.refusing(channel, MOST_SUPPRESSED + 1)
+    if len(keys) + len(barred) + len(refused) > MOST_SUPPRESSED:
         return Bundle(campaign_id, f"suppressions: found more than {MOST_SUPPRESSED:,}; allowed a list that can travel")
     latest = ledger.bundles.latest(campaign_id)
     return Bundle(
@@ -182,6 +186,7 @@ def _bundle(ledger: Ledger, live: Live, loaded: Loaded, campaign_id: str) -> Bun
         basis,
         tuple(sorted(loaded.pseudonyms.persons_of(keys))) if keys else (),
         tuple(barred),
+        tuple(sorted(loaded.pseudonyms.persons_of(refused))) if refused else (),
         reads(tactic) if ledger.recipients.any() else (),
     )
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from optimizer.domain.decision import Attributes, Decision
@@ -98,7 +99,7 @@ def upload_decisions(
     loaded, basis = live.at(ledger), past_basis(ledger, live, issue)
     following = ledger.bundles.get(campaign_id, number + 1)
     period = _Period.of(issue, following, now)
-    asked = _asked(live, loaded, campaign_id, made)
+    asked = _asked(live, loaded, basis, made)
     written = ledger.decisions.by_id([one.decision_id for one in asked])
     barred = _barred(ledger, live, loaded, basis, asked)
     verdicts: list[Uploaded | None] = []
@@ -149,13 +150,17 @@ class _Period(NamedTuple):
         return cls(issue.issued_at - SLACK, ends + SLACK)
 
 
-def _asked(live: Live, loaded: Loaded, campaign_id: str, made: Sequence[MadeApart]) -> list[Asked]:
+def _asked(live: Live, loaded: Loaded, basis: Basis, made: Sequence[MadeApart]) -> list[Asked]:
+    campaign_id, said_no = basis.campaign_id, {basis.tactic.campaign.channel: False}
     persons, requests = [one.person for one in made], [one.request_id for one in made]
     ids, chances = decision_hashes(live.secret, [campaign_id] * len(made), persons, requests)
     keys = loaded.pseudonyms.keys_of(persons) if made else []
     return [
         Asked(
-            DecisionRequest(campaign_id, "", one.request_id, one.attributes, one.excluded, one.deferred),
+            DecisionRequest(
+                *(campaign_id, "", one.request_id, one.attributes, one.excluded, one.deferred),
+                consent=said_no if one.reason == Reason.NO_CONSENT else {},
+            ),
             person,
             key,
             id_,
@@ -171,7 +176,8 @@ def _barred(
     """By decision id, since when the recipient may not be sent anything, and why."""
     channels = (basis.tactic.campaign.channel, EVERY_CHANNEL)
     found: dict[str, tuple[Instant, str]] = {}
-    listed = ledger.suppressions.of([one.recipient_key for one in asked])
+    keys = [one.recipient_key for one in asked]
+    listed, profiles = ledger.suppressions.of(keys), ledger.recipients.of(keys)
     erased: Mapping[str, set[str]] = {}
     hashes = [""] * len(asked)
     if loaded.has_tombstones:
@@ -182,9 +188,17 @@ def _barred(
             entries = ledger.suppressions.entries(one.recipient_key)
             since = min(entry.at for entry in entries if entry.channel in channels)
             found[one.decision_id] = since + MOST_AGE + SLACK, f"on the suppression list since {isoformat(since)}"
+        elif one.recipient_key in profiles and profiles[one.recipient_key].consent.get(channels[0]) is False:
+            since = _said_no_since(ledger, one.recipient_key, channels[0])
+            found[one.decision_id] = since + MOST_AGE + SLACK, f"a no to the channel since {isoformat(since)}"
         if not erased.get(hashed, set()).isdisjoint(channels):
             found[one.decision_id] = 0, "somebody who was erased and must not be contacted"
     return found
+
+
+def _said_no_since(ledger: Ledger, recipient_key: str, channel: str) -> Instant:
+    changes = [one for one in ledger.consents.of(recipient_key) if one.name == channel]
+    return min(one.given_at for one in takewhile(lambda one: one.agreed is False, reversed(changes)))
 
 
 def _objection(

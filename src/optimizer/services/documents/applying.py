@@ -22,7 +22,7 @@ from optimizer.storage.store import Ledger
 from optimizer.storage.versions import StrategyVersion
 from optimizer.strategy.versions.changes import changes
 from optimizer.strategy.versions.retirement import retirement_findings
-from optimizer.strategy.workspace import Workspace, read_workspace
+from optimizer.strategy.workspace import Workspace, read_stored
 
 MOST_SENTENCES = 30  # of an audit entry; `plan` shows them all
 
@@ -58,7 +58,7 @@ def apply_workspace(ledger: Ledger, workspace: Workspace, *, actor: str, note: s
         raise DocumentError(hopeless)
     ledger.revisions.hold(DOCUMENTS)
     latest = ledger.versions.latest()
-    before = None if latest is None else read_workspace(latest.files)
+    before = None if latest is None else read_stored(latest.files)
     if changed_in_retirement := list(retirement_findings(before, workspace)):
         raise DocumentError(changed_in_retirement)
     changed = latest is None or latest.digest != workspace.digest

@@ -10,7 +10,7 @@ from optimizer.errors import NotFound
 from optimizer.storage.store import Ledger
 from optimizer.storage.versions import Applied, StrategyVersion
 from optimizer.strategy.versions.changes import changes
-from optimizer.strategy.workspace import read_workspace
+from optimizer.strategy.workspace import read_stored
 
 MOST_VERSIONS = 200
 
@@ -68,8 +68,8 @@ def comparison(ledger: Ledger, version: int, against: int) -> Comparison:
     """
     after = edition(ledger, version)
     before = None if against == 0 else edition(ledger, against)
-    workspace = None if before is None else read_workspace(before.files)
-    sentences = [change.sentence for change in changes(workspace, read_workspace(after.files))]
+    workspace = None if before is None else read_stored(before.files)
+    sentences = [change.sentence for change in changes(workspace, read_stored(after.files))]
     return Comparison(before, after, sentences, _files({} if before is None else before.files, after.files))
 
 

@@ -18,7 +18,7 @@ from optimizer.engine.tactic import Tactic
 from optimizer.errors import NotFound
 from optimizer.services.live import Live
 from optimizer.storage.store import Ledger
-from optimizer.strategy.workspace import read_workspace
+from optimizer.strategy.workspace import read_stored
 
 PAGE = 5_000
 
@@ -87,7 +87,7 @@ def _rule_of(ledger: Ledger, tactic: Tactic, known: dict[int, RewardRule], versi
         stored = ledger.versions.get(version)
         if stored is None:
             raise NotFound(f"strategy version: found {version}; allowed a version that was applied")
-        workspace = read_workspace(stored.files)
+        workspace = read_stored(stored.files)
         serves = workspace.campaigns[tactic.campaign_id].serves
         objective = next(one for one in workspace.strategy.objectives if one.id == serves)
         known[version] = RewardRule.of(objective, workspace.strategy.hygiene)

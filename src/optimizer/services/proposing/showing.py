@@ -13,7 +13,7 @@ from optimizer.services.proposing.fitting import proposed_documents
 from optimizer.storage.store import Ledger
 from optimizer.strategy.versions.changes import changes
 from optimizer.strategy.versions.editing import unified_diff
-from optimizer.strategy.workspace import Workspace, read_workspace
+from optimizer.strategy.workspace import Workspace, read_stored
 
 PAGE = 25  # closed ones on a page
 MOST_OPEN = 500
@@ -95,4 +95,4 @@ def _documents(ledger: Ledger, live: Live, kept: Kept) -> Workspace | None:
         return live.at(ledger).workspace
     version = kept.strategy_version if kept.became_version is None else kept.became_version - 1
     stored = ledger.versions.get(version)
-    return None if stored is None else read_workspace(stored.files)
+    return None if stored is None else read_stored(stored.files)

@@ -17,6 +17,7 @@ from optimizer.domain.decision import Attributes
 from optimizer.domain.instants import MINUTE, Duration, Instant
 from optimizer.domain.notices import Notice, NoticeKind, notice_id
 from optimizer.engine.tactic import Tactic
+from optimizer.guardrails.eligibility import refusals
 from optimizer.policy.draw import recipient_keys
 from optimizer.services.keys.seals import Seals
 from optimizer.services.live import Live, Loaded
@@ -201,7 +202,7 @@ def _stored(loaded: Loaded, people: People, key: str) -> Attributes:
 def _may_be_contacted(tactic: Tactic, people: People, key: str) -> bool:
     profile, channel = people.profiles.get(key), tactic.campaign.channel
     consent = None if profile is None else agreed(channel, profile.consent, {})
-    refused = consent is False or (tactic.limits.needs_consent and not consent)
+    (refused,) = refusals(tactic.limits, [consent])
     return not refused and not people.is_suppressed(key, channel)
 
 

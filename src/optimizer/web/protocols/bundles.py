@@ -74,6 +74,7 @@ class BundleOut(Out):
     asks: list[str] | None = Field(None, description="Attributes a request must say; else the service decides it.")
     suppressed: list[str] | None = Field(None, description="Keyed hashes of those who get nothing on the channel.")
     barred: list[str] | None = Field(None, description="The same of people who were erased.")
+    refused: list[str] | None = Field(None, description="Keyed hashes of those who said no to the channel.")
     basis: str | None = Field(None, description="JSON with documents, approvals, controls and snapshot.")
 
 

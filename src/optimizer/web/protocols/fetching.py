@@ -131,8 +131,7 @@ class FetchIn(BaseModel):
     consent: str = Field(
         default="",
         max_length=20,
-        description="`true` or `false`: whether the recipient agreed to the channel. It counts where the strategy's "
-        "`data.consent_required` names the channel.",
+        description="`true` or `false`: whether the recipient agreed to the channel. A no always wins.",
     )
     defer_exposure: bool = Field(default=False, description="Count it as a trial only once it was exposed.")
     checked: bool = Field(
