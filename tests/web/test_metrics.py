@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from prometheus_client.parser import text_string_to_metric_families
 
 from optimizer.deployment import Deployment
@@ -321,10 +322,14 @@ def test_refusals_failures_and_second_attempts_are_counted(
     assert value(again, names["again"]) - value(refused, names["again"]) >= 1
 
     def away(**_: Any) -> Any:
-        raise Unavailable("the ledger cannot take writes now")
+        raise Unavailable("the ledger cannot take writes now") from OSError("database or disk is full\nof rows")
 
-    with monkeypatch.context() as broken:
+    with monkeypatch.context() as broken, structlog.testing.capture_logs() as lines:
+        broken.setattr(telemetry, "_failure_told_at", -telemetry.FAILURES_TOLD_SECONDS)
         broken.setattr(store, "begin", away)
         broken.setattr(store, "begin_if_free", lambda: None)
         assert site.client.post("/v1/outcomes", json=outcome).status_code == 503
+        assert site.client.post("/v1/outcomes", json=outcome).status_code == 503
+    told = [line["cause"] for line in lines if line["event"] == "a transaction was not written"]
+    assert told == ["database or disk is full"]
     assert value(scrape(), names["failed"]) - value(again, names["failed"]) >= 1

@@ -57,8 +57,8 @@ class Watcher(Protocol):
     def retried(self) -> None:
         """A transaction has lost a race and is tried again."""
 
-    def failed(self) -> None:
-        """The database could not take a transaction."""
+    def failed(self, error: Unavailable) -> None:
+        """The database could not take a transaction, and why."""
 
     def refused(self, items: int) -> None:
         """So many items were refused, as too many are waiting."""
@@ -73,7 +73,7 @@ class Unwatched:
     def retried(self) -> None:
         """Nothing."""
 
-    def failed(self) -> None:
+    def failed(self, error: Unavailable) -> None:
         """Nothing."""
 
     def refused(self, items: int) -> None:
@@ -244,7 +244,7 @@ class GroupCommit:
             results = await self._durable(batch, may_grow=may_grow)
         except Exception as error:  # whatever it was, those who wait must hear of it
             if isinstance(error, Unavailable):
-                self._watcher.failed()
+                self._watcher.failed(error)
             elif len(batch) > 1:
                 for work in batch:  # one of them is at fault; the others shall not suffer for it
                     await self._commit([work], may_grow=False)

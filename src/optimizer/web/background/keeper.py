@@ -159,8 +159,7 @@ class Keeper:
     def _miss(self, error: Unavailable) -> None:
         self._prove_at = 0.0
         if self._outage is None:  # one warning for an outage, however long
-            cause = str(error.__cause__ or "").partition("\n")[0]
-            log.warning("the ledger is out of reach", error=str(error), cause=cause)
+            log.warning("the ledger is out of reach", error=str(error), cause=telemetry.cause_of(error))
             self._outage = monotonic(), error
 
     def _compare(self, reference: Instant | None) -> None:

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from threading import Lock
+from time import monotonic
 from typing import Final, Protocol
 from zlib import crc32
 
 import structlog
 
+from optimizer.errors import Unavailable
 from optimizer.services.decisions.deciding import Answer
 from optimizer.services.outcomes.recording import Recorded
 from optimizer.web.observing.request_ids import CURRENT
@@ -73,6 +75,8 @@ METRICS: tuple[Metric, ...] = (
 )
 log = structlog.get_logger("optimizer")
 _lock = Lock()
+FAILURES_TOLD_SECONDS = 60.0  # from one line of the log about them to the next
+_failure_told_at = -FAILURES_TOLD_SECONDS
 
 
 class Spans(Protocol):
@@ -151,10 +155,24 @@ def retried() -> None:
         RETRIES.add()
 
 
-def failed() -> None:
-    """Note a transaction that the database could not take."""
+def failed(error: Unavailable) -> None:
+    """Note a transaction that the database could not take; one in a while gets a line in the log.
+
+    A disk that is nearly full takes small transactions and no large ones, so that no outage would ever be seen.
+    """
+    global _failure_told_at  # noqa: PLW0603 - of the process, as all that is counted here
     with _lock:
         FAILURES.add()
+        is_new = monotonic() >= _failure_told_at + FAILURES_TOLD_SECONDS
+        if is_new:
+            _failure_told_at = monotonic()
+    if is_new:
+        log.warning("a transaction was not written", error=str(error), cause=cause_of(error))
+
+
+def cause_of(error: Unavailable) -> str:
+    """What the database said, in a line."""
+    return str(error.__cause__ or "").partition("\n")[0]
 
 
 def refused(items: int) -> None:
