@@ -162,6 +162,19 @@ def test_a_bundle_nobody_issued_verifies_nothing(sqlite_house: Any) -> None:
         uploaded(house, replace(bundle, number=7), made(house, bundle))
 
 
+def refused_once_it_must_be_known(house: Any, before: Bundle, after: Bundle, reason: str) -> str:
+    """Why person-3 is refused, whom the bundle of after gives nothing for this reason, and that of before a variant."""
+    by_new = made(house, after, 5, "new")
+    assert [one.reason for one in by_new].count(reason) == 1
+    assert {one.verdict for one in uploaded(house, after, by_new)} == {Verdict.ACCEPTED}
+    by_old = made(house, before, 5, "old")
+    assert {one.verdict for one in uploaded(house, before, by_old)} == {Verdict.ACCEPTED}  # it could not know yet
+    house.later(MOST_AGE + SLACK + 1)
+    verdicts = uploaded(house, before, made(house, before, 5, "late"))
+    assert [one.verdict for one in verdicts].count(Verdict.REFUSED) == 1
+    return str(verdicts[3].detail)
+
+
 def test_a_recipient_who_was_suppressed_is_in_the_next_bundle_and_refused_some_time_after(sqlite_house: Any) -> None:
     house = sqlite_house
     before = bundle_of(house, "winback")
@@ -170,15 +183,7 @@ def test_a_recipient_who_was_suppressed_is_in_the_next_bundle_and_refused_some_t
     after = bundle_of(house, "winback")
     assert after.number == before.number
     assert len(after.suppressed) == 1
-    by_new = made(house, after, 5, "new")
-    assert [one.reason for one in by_new].count("recipient_suppressed") == 1
-    assert {one.verdict for one in uploaded(house, after, by_new)} == {Verdict.ACCEPTED}
-    by_old = made(house, before, 5, "old")
-    assert {one.verdict for one in uploaded(house, before, by_old)} == {Verdict.ACCEPTED}  # it could not know yet
-    house.later(MOST_AGE + SLACK + 1)
-    verdicts = uploaded(house, before, made(house, before, 5, "late"))
-    assert [one.verdict for one in verdicts].count(Verdict.REFUSED) == 1
-    assert "suppression list" in str(verdicts[3].detail)
+    assert "suppression list" in refused_once_it_must_be_known(house, before, after, "recipient_suppressed")
 
 
 def says(house: Any, recipient: str, *, agreed: bool) -> None:
@@ -199,15 +204,7 @@ def test_a_recipient_who_said_no_to_the_channel_is_in_the_next_bundle_and_refuse
     after = bundle_of(house, "winback")
     assert after.number == before.number
     assert len(after.refused) == 1
-    by_new = made(house, after, 5, "new")
-    assert [one.reason for one in by_new].count("no_consent") == 1
-    assert {one.verdict for one in uploaded(house, after, by_new)} == {Verdict.ACCEPTED}
-    by_old = made(house, before, 5, "old")
-    assert {one.verdict for one in uploaded(house, before, by_old)} == {Verdict.ACCEPTED}  # it could not know yet
-    house.later(MOST_AGE + SLACK + 1)
-    verdicts = uploaded(house, before, made(house, before, 5, "late"))
-    assert [one.verdict for one in verdicts].count(Verdict.REFUSED) == 1
-    assert "a no to the channel since" in str(verdicts[3].detail)
+    assert "a no to the channel since" in refused_once_it_must_be_known(house, before, after, "no_consent")
     assert house.verify().clean
 
 
