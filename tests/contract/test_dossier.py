@@ -17,6 +17,7 @@ from optimizer.domain.statistics import DECIDED, Cell, Sums, Tally
 from optimizer.engine.watching import watched
 from optimizer.errors import NotFound
 from optimizer.insights.guardrail_rates import guardrail_rates
+from optimizer.policy.beta_bernoulli import BetaPosterior
 from optimizer.services.oversight.steering import pause_variant, review
 from optimizer.services.reports import campaign_sums as sums_module
 from optimizer.services.reports.campaign_sums import campaign_sums
@@ -284,6 +285,27 @@ def test_words_are_cut_at_their_placeholders(sqlite_house: Any, files: Any, edit
         ("Hi ", False), ("first_name", True), (", <b>hello</b>", False),
     ]  # fmt: skip
     assert pieces[1].fallback == "friend"
+
+
+def test_what_is_believed_is_worked_out_once_however_many_variants_there_are(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, ...]] = []
+    actual = BetaPosterior.interval
+
+    def counted(self: BetaPosterior, level: float = 0.95) -> Any:
+        asked.append(self.alpha.shape)
+        return actual(self, level)
+
+    monkeypatch.setattr(BetaPosterior, "interval", counted)
+    found: Dossier = read(shop)
+    assert asked == [(3, 3)] * 2, "what the policy believes, and what is expected at maturity"
+    with shop.deployment.store.reading() as ledger:
+        posterior = shop.deployment.live.at(ledger).tables["winback"].posterior
+    lows, highs = actual(posterior)
+    for segment, of_segment in enumerate(found.report.segments):
+        for arm, one in enumerate(of_segment.variants):
+            assert (one.believed.low, one.believed.high) == (lows[segment, arm], highs[segment, arm])
 
 
 def test_before_the_first_decision_there_is_a_page_without_pictures(house: Any) -> None:

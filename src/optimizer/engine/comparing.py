@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from optimizer.engine.assessment import RewardRule
 from optimizer.evaluation.stratified import Side, StratifiedDifference, stratified_difference
 
 Cells = Iterable[tuple[Cell, Sums]]
+Stratum = tuple[str, str, int]  # campaign, segment, day
+Strata = Mapping[Stratum, Sums]
 _UNSENT = frozenset({NOTHING, WITHHELD})
 
 
@@ -42,21 +44,40 @@ def compared(rule: RewardRule, one: Cells, other: Cells) -> StratifiedDifference
         one: cells of one side.
         other: cells of the other.
     """
-    sums = [_by_stratum(rule, cells) for cells in (one, other)]
-    strata = sorted(sums[0].keys() | sums[1].keys())
+    return compared_strata(rule, by_stratum(rule, one), by_stratum(rule, other))
+
+
+def compared_strata(rule: RewardRule, one: Strata, other: Strata) -> StratifiedDifference:
+    """The same of sides whose rewards have been added up already: one that is compared with many is added up once."""
+    strata = sorted(one.keys() | other.keys())
     sides = []
-    for of_side in sums:
+    for of_side in (one, other):
         rows = np.array([of_side.get(stratum, ZERO) for stratum in strata], np.float64).reshape(-1, len(ZERO))
         trials, _, rewards, squares = rows.T
         sides.append(Side(trials, rewards / MICRO, squares / MICRO))
     return stratified_difference(*sides, successes=counts_successes(rule))
 
 
-def _by_stratum(rule: RewardRule, cells: Cells) -> dict[tuple[str, str, int], Sums]:
+def by_stratum(rule: RewardRule, cells: Cells) -> dict[Stratum, Sums]:
+    """The rewards of one side in each of its segments and days."""
     metric = reward_metric(rule.objective_id)
-    found: dict[tuple[str, str, int], Sums] = {}
+    found: dict[Stratum, Sums] = {}
     for cell, sums in cells:
         if cell.metric == metric:
             stratum = (cell.campaign_id, cell.segment_id, bucket(cell.bucket, DAY))
             found[stratum] = found.get(stratum, ZERO).plus(sums)
     return found
+
+
+def added(sides: Iterable[Strata]) -> dict[Stratum, Sums]:
+    """All sides together."""
+    found: dict[Stratum, Sums] = {}
+    for side in sides:
+        for stratum, sums in side.items():
+            found[stratum] = found.get(stratum, ZERO).plus(sums)
+    return found
+
+
+def without(everything: Strata, one: Strata) -> dict[Stratum, Sums]:
+    """What is left when one side is taken out: exactly what the others add up to, for sums are integers."""
+    return {stratum: sums.plus(one.get(stratum, ZERO).negated()) for stratum, sums in everything.items()}

@@ -3,8 +3,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from optimizer.insights.learning_time import detectable_lift, trials_per_arm, trials_to_best
+from optimizer.insights import learning_time
+from optimizer.insights.learning_time import ASSURANCE, PROB_BEST, detectable_lift, trials_per_arm, trials_to_best
 from optimizer.policy.prob_best import prob_best
+from optimizer.strategy.documents import MAX_VARIANTS
 
 
 @pytest.mark.parametrize(
@@ -86,3 +88,20 @@ def test_more_arms_need_more_trials_each() -> None:
 @pytest.mark.parametrize("impossible", [(1, 0.1), (3, 0.0), (3, 0.9)])
 def test_there_is_no_number_where_nothing_can_be_told_apart(impossible: tuple[int, float]) -> None:
     assert trials_to_best(*impossible) is None
+
+
+@pytest.mark.parametrize("n_arms", [2, 3, 7, 16])
+def test_the_gaps_that_are_written_down_are_those_that_are_found(n_arms: int) -> None:
+    written = learning_time._standardised_gap(n_arms, PROB_BEST, ASSURANCE)
+    assert written == pytest.approx(learning_time._gap_found(n_arms, PROB_BEST, ASSURANCE), rel=1e-12)
+
+
+def test_nothing_is_searched_for_whatever_number_of_variants_a_campaign_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def searched(*_: object, **__: object) -> float:
+        raise AssertionError("a page of forty variants waits seconds for this")
+
+    monkeypatch.setattr(learning_time, "brentq", searched)
+    found = [trials_to_best(n, 0.05) for n in range(2, MAX_VARIANTS + 1)]
+    assert None not in found
+    with pytest.raises(AssertionError):
+        trials_to_best(MAX_VARIANTS + 1, 0.05)

@@ -6,8 +6,10 @@ are taken within segments and days; see `evaluation.stratified`.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +19,8 @@ from optimizer.domain.instants import Instant
 from optimizer.domain.micros import MICRO, units
 from optimizer.domain.reasons import Block, Group
 from optimizer.domain.statistics import DECIDED, ZERO, Cell, Sums, reward_metric
-from optimizer.engine.allocations import AllocationTable
-from optimizer.engine.comparing import compared, held_out, sent
+from optimizer.engine.allocations import AllocationRow, AllocationTable
+from optimizer.engine.comparing import added, by_stratum, compared, compared_strata, held_out, sent, without
 from optimizer.engine.gathering import evidence_of
 from optimizer.engine.lateness import effective, maturity_of
 from optimizer.engine.tactic import Tactic
@@ -178,7 +180,8 @@ class _Known:
     table: AllocationTable
     trials: NDArray[np.float64]
     maturity: Maturity
-    ends: tuple[NDArray[np.float64], NDArray[np.float64]]
+    believed: tuple[NDArray[np.float64], NDArray[np.float64]]  # ends, worked out once for all variants
+    ends: tuple[NDArray[np.float64], NDArray[np.float64]]  # of what is expected at maturity
     unit: str
     alike: Alikeness
     now: Instant
@@ -212,7 +215,11 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant, cells: So
     unit = reward_unit(tactic.reward_rule, strategy.currency)
     alike = alikeness(ledger, campaign_id, _total(cells, reward_metric(tactic.reward_rule.objective_id)).n)
     known = _known(tactic, loaded.tables[campaign_id], evidence_of(tactic, cells), unit, alike, now)
-    in_force = [(cell, sums) for cell, sums in cells if cell.segment_id in tactic.rules.segment_ids]
+    of_segment: defaultdict[str, list[tuple[Cell, Sums]]] = defaultdict(list)
+    for cell, sums in cells:
+        of_segment[cell.segment_id].append((cell, sums))
+    by_segment = [of_segment[segment_id] for segment_id in tactic.rules.segment_ids]
+    in_force = list(chain.from_iterable(by_segment))
     return CampaignReport(
         campaign=summary(ledger, live, campaign_id, now),
         as_of=now,
@@ -222,8 +229,8 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant, cells: So
         model=tactic.policy.model,
         unit=unit,
         maturity_unit=unit if tactic.reward_rule.in_amounts else SHARE,
-        segments=tuple(_segment_report(known, segment, cells) for segment in range(len(tactic.rules.segment_ids))),
-        lift=_difference(known, sent(in_force), held_out(in_force), HOLDOUT),
+        segments=tuple(_segment_report(known, segment, here) for segment, here in enumerate(by_segment)),
+        lift=_difference(known, compared(tactic.reward_rule, sent(in_force), held_out(in_force)), HOLDOUT),
         outcomes=dict(sorted(outcomes.items())),
         alike=alike,
     )
@@ -241,31 +248,27 @@ def _known(
     if tactic.reward_rule.in_amounts:
         penalties = tactic.reward_rule.penalty_units
         expected = hurdle_posterior(counted, heard_until, None, _UNIFORM, penalties, seed=(0,))
-    return _Known(tactic, table, heard.trials.sum(axis=-1), maturity, expected.interval(LEVEL), unit, alike, now)
+    believed, ends = table.posterior.interval(LEVEL), expected.interval(LEVEL)
+    return _Known(tactic, table, heard.trials.sum(axis=-1), maturity, believed, ends, unit, alike, now)
 
 
-def _segment_report(known: _Known, segment: int, cells: Some) -> SegmentReport:
+def _segment_report(known: _Known, segment: int, here: Some) -> SegmentReport:
     tactic, table = known.tactic, known.table
-    here = [(cell, sums) for cell, sums in cells if cell.segment_id == tactic.rules.segment_ids[segment]]
     learned_from, aside = sent(here), held_out(here)
     row = table.row(segment, tactic.limits.may_be_chosen[segment])
     removed = _removed(known, segment)
-    by_arm = [
-        [
-            (cell, sums)
-            for cell, sums in learned_from
-            if (cell.variant_id, cell.content_hash) == (v.variant_id, v.content_hash)
-        ]
-        for v in tactic.variants
-    ]
+    of_words: defaultdict[tuple[str, str], list[tuple[Cell, Sums]]] = defaultdict(list)
+    for cell, sums in learned_from:
+        of_words[cell.variant_id, cell.content_hash].append((cell, sums))
+    by_arm = [of_words[one.variant_id, one.content_hash] for one in tactic.variants]
     variants = tuple(
-        _variant_report(known, segment, arm, by_arm, removed, row.p_best[arm], row.allocation[arm])
-        for arm in range(len(tactic.variants))
+        _variant_report(known, (segment, arm), by_arm[arm], removed, difference, row)
+        for arm, difference in enumerate(_differences(known, by_arm))
     )
     metric = reward_metric(tactic.reward_rule.objective_id)
     by_people = [(cell, sums) for cell, sums in here if cell.group == Group.CHOSEN_BY_PEOPLE]
     learning, holdout, people = (rate_of(_total(some, metric)) for some in (learned_from, aside, by_people))
-    lift = _difference(known, learned_from, aside, HOLDOUT)
+    lift = _difference(known, compared(tactic.reward_rule, learned_from, aside), HOLDOUT)
     named = [(variant.variant_id, variant.difference) for variant in variants]
     named.append(("the learning group", lift))
     notes = tuple(
@@ -277,18 +280,16 @@ def _segment_report(known: _Known, segment: int, cells: Some) -> SegmentReport:
 
 def _variant_report(
     known: _Known,
-    segment: int,
-    arm: int,
-    by_arm: Sequence[Some],
+    at: tuple[int, int],
+    mine: Some,
     removed: Mapping[str, Block],
-    p_best: float,
-    allocation: float,
+    difference: Difference | None,
+    row: AllocationRow,
 ) -> VariantReport:
     tactic, posterior, maturity = known.tactic, known.table.posterior, known.maturity
-    variant_id, mine = tactic.variant_ids[arm], by_arm[arm]
+    variant_id = tactic.variant_ids[at[1]]
     earned = _total(mine, reward_metric(tactic.reward_rule.objective_id))
-    low, high = posterior.interval(LEVEL)
-    at = (segment, arm)
+    low, high = known.believed
     trials, elsewhere = known.trials[at], known.table.snapshot.elsewhere
     return VariantReport(
         variant_id=variant_id,
@@ -298,10 +299,10 @@ def _variant_report(
         believed=Estimate(float(posterior.mean[at]), float(low[at]), float(high[at])),
         matured=rate_of(_sums(maturity, at)),
         at_maturity=_at_maturity(known, at) if trials else None,
-        difference=_against_others(known, arm, by_arm),
+        difference=difference,
         elsewhere=float(elsewhere[at]) if elsewhere.size else 0.0,
-        p_best=float(p_best),
-        allocation=float(allocation),
+        p_best=float(row.p_best[at[1]]),
+        allocation=float(row.allocation[at[1]]),
     )
 
 
@@ -318,20 +319,22 @@ def _at_maturity(known: _Known, at: tuple[int, int]) -> Estimate:
     return Estimate(value, min(low, value), max(high, value))
 
 
-def _against_others(known: _Known, arm: int, by_arm: Sequence[Some]) -> Difference | None:
-    """A variant compared with control, or with all others where control is nothing or has no trials here."""
+def _differences(known: _Known, by_arm: Sequence[Some]) -> list[Difference | None]:
+    """Each variant compared with control, or with all others where control is nothing or has no trials here."""
     tactic = known.tactic
-    control, metric = tactic.control, reward_metric(tactic.reward_rule.objective_id)
-    if control is not None and _total(by_arm[control], metric).n:
-        if arm == control:
-            return None
-        return _difference(known, by_arm[arm], by_arm[control], tactic.variant_ids[control])
-    others = [one for other, some in enumerate(by_arm) if other != arm for one in some]
-    return _difference(known, by_arm[arm], others, THE_OTHERS)
+    control, rule = tactic.control, tactic.reward_rule
+    strata = [by_stratum(rule, some) for some in by_arm]
+    if control is not None and _total(by_arm[control], reward_metric(rule.objective_id)).n:
+        against = tactic.variant_ids[control]
+        return [
+            None if arm == control else _difference(known, compared_strata(rule, mine, strata[control]), against)
+            for arm, mine in enumerate(strata)
+        ]
+    everything = added(strata)
+    return [_difference(known, compared_strata(rule, mine, without(everything, mine)), THE_OTHERS) for mine in strata]
 
 
-def _difference(known: _Known, one: Some, other: Some, against: str) -> Difference | None:
-    found = compared(known.tactic.reward_rule, one, other)
+def _difference(known: _Known, found: StratifiedDifference, against: str) -> Difference | None:
     return None if np.isnan(found.value) else Difference(against, known.alike.widened(found))
 
 

@@ -7,6 +7,7 @@ decision; here they get what processor time is left over, from a ledger that is 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -95,6 +96,9 @@ def _ready() -> None:
 
 
 def _worked_out(use_case: Callable[..., T], args: tuple[object, ...]) -> tuple[T, Instant]:
+    if not gc.get_freeze_count():  # the modules of the use case are there by now, and stay
+        gc.collect()
+        gc.freeze()  # a large page has Python look for cycles several times, and through all of these each time
     reader, at = _READERS[0], now()
     with reader.store.reading() as ledger:
         return use_case(ledger, reader.live, *args, at), at
