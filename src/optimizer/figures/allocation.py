@@ -19,7 +19,10 @@ _STRIP: Final = 56
 _MARKS: Final = 26
 _GAP: Final = 30
 _LABELLED: Final = 0.09  # share from which on there is room for a name
+_MOST_DRAWN: Final = 8  # variants of a segment that are told apart; of more, bands are too thin to see
+MOST_NAMED: Final = 5  # of more: those with the largest shares, beside control
 _KEPT: Final = Style(0, NEUTRAL, "solid")
+_OTHERS: Final = Style(0, NEUTRAL, "dot")
 _KEPT_NAME: Final = "nothing (budget is kept)"
 
 
@@ -48,6 +51,43 @@ class Strip:
     share: Sequence[float]
 
 
+@dataclass(frozen=True, slots=True)
+class Bands:
+    """What is told apart of a segment's shares.
+
+    Attributes:
+        named: shares of all; of many, of those with the largest over the whole time, and of control.
+        others: shares of all others together; empty where there are none.
+        n_others: how many they are; 0 where there are none.
+    """
+
+    named: Mapping[str, Sequence[float]]
+    others: Sequence[float] = ()
+    n_others: int = 0
+
+    @property
+    def others_name(self) -> str:
+        """What they are called."""
+        return f"others ({self.n_others})"
+
+
+def bands(shares: Mapping[str, Sequence[float]], control: str | None) -> Bands:
+    """What is told apart of a segment's shares, for its panel and for the table that says the same.
+
+    Args:
+        shares: by variant id, at each moment.
+        control: the variant that is always named; None where there is none.
+    """
+    having = {name: some for name, some in shares.items() if max(some, default=0.0) > 0.0}
+    if len(having) <= _MOST_DRAWN:
+        return Bands(shares if len(shares) <= _MOST_DRAWN else having)
+    largest = sorted((name for name in having if name != control), key=lambda name: -sum(having[name]))
+    named = {*largest[:MOST_NAMED], control}
+    others = [some for name, some in having.items() if name not in named]
+    together = [min(sum(at), 1.0) for at in zip(*others, strict=True)]
+    return Bands({name: some for name, some in having.items() if name in named}, together, len(others))
+
+
 def allocation_figure(
     courses: Mapping[str, Course],
     styles: Mapping[str, Style],
@@ -58,6 +98,8 @@ def allocation_figure(
     marks: Sequence[Mark] = (),
 ) -> go.Figure:
     """A stepped, stacked panel for each segment; events above, the holdout in a strip below, all on one time axis.
+
+    Of many variants those with the largest shares and control have a band each, the others one together; see `bands`.
 
     Args:
         courses: by segment.
@@ -77,7 +119,7 @@ def allocation_figure(
     traces: dict[int, list[Trace]] = {}
     for row, course in enumerate(courses.values(), start=2):
         traces[row] = [*_shares(row, course, styles), *_exploring(course), *_bounds(course, floor, cap)]
-        notes += [*_names(row, course), *_bound_names(row, course, floor, cap)]
+        notes += [*_names(row, course, styles), *_bound_names(row, course, floor, cap)]
         figure.update_yaxes(range=[0, 1], tickformat=".0%", nticks=5, row=row, col=1)
     if holdout is not None:
         traces[len(heights)] = [_held_out(holdout)]
@@ -93,18 +135,21 @@ def allocation_figure(
     return figure
 
 
-def _drawn(course: Course) -> Iterator[tuple[str, Sequence[float], bool]]:
-    """What is stacked, from the bottom: variants with any share, and what is kept."""
-    for name, shares in course.shares.items():
+def _drawn(course: Course, styles: Mapping[str, Style]) -> Iterator[tuple[str, Sequence[float], Style, float]]:
+    """What is stacked, from the bottom, and how opaque: variants, the others of many together, and what is kept."""
+    control = next((name for name, style in styles.items() if style.number == 0), None)
+    found = bands(course.shares, control)
+    for name, shares in found.named.items():
         if max(shares, default=0.0) > 0.0:
-            yield name, shares, False
+            yield name, shares, styles.get(name, _KEPT), 0.5
+    if found.n_others:
+        yield found.others_name, found.others, _OTHERS, 0.2
     if max(course.withheld, default=0.0) > 0.0:
-        yield _KEPT_NAME, course.withheld, True
+        yield _KEPT_NAME, course.withheld, _KEPT, 0.5
 
 
 def _shares(row: int, course: Course, styles: Mapping[str, Style]) -> Iterator[Trace]:
-    for name, shares, is_kept in _drawn(course):
-        style = _KEPT if is_kept else styles.get(name, _KEPT)
+    for name, shares, style, opacity in _drawn(course, styles):
         yield {
             "type": "scatter",
             "x": course.at,
@@ -113,7 +158,7 @@ def _shares(row: int, course: Course, styles: Mapping[str, Style]) -> Iterator[T
             "stackgroup": f"shares {row}",
             "mode": "lines",
             "line": {"color": style.colour, "dash": style.dash, "width": 1, "shape": "hv"},
-            "fillcolor": faint(style.colour, 0.5),
+            "fillcolor": faint(style.colour, opacity),
             "hovertemplate": f"{said(name)}<br>%{{y:.1%}}<br>%{{x|%Y-%m-%d %H:%M}}<extra></extra>",
         }
 
@@ -160,10 +205,10 @@ def _title(figure: go.Figure, row: int, title: str) -> dict[str, Any]:
     return {**place, "text": said(title), "showarrow": False}
 
 
-def _names(row: int, course: Course) -> Iterator[dict[str, Any]]:
+def _names(row: int, course: Course, styles: Mapping[str, Style]) -> Iterator[dict[str, Any]]:
     """Names inside the picture, at the end of the bands they name."""
     below = 0.0
-    for name, shares, _ in _drawn(course):
+    for name, shares, *_ in _drawn(course, styles):
         if shares[-1] >= _LABELLED:
             text = f"{said(name, 28)} {shares[-1]:.0%}"
             place = {"x": course.at[-1], "y": below + shares[-1] / 2.0, "xanchor": "right", "yanchor": "middle"}

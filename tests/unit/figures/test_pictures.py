@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from optimizer.figures.allocation import Course, Strip, allocation_figure
+from optimizer.figures.allocation import Course, Strip, allocation_figure, bands
 from optimizer.figures.heat import heat_figure
 from optimizer.figures.look import ALARM, COLOURS, NEUTRAL, styles_of
 from optimizer.figures.marks import Mark, MarkKind
@@ -38,6 +38,31 @@ def test_labels_stand_inside_the_band_they_name() -> None:
     places = {note.text: note.y for note in figure.layout.annotations}
     assert places["ten 70%"] == pytest.approx(0.35)
     assert places["new 20%"] == pytest.approx(0.8)
+
+
+def test_of_many_variants_those_with_the_largest_shares_and_control_have_a_band_and_the_others_one_together() -> None:
+    names = [f"m{n:02d}" for n in range(40)]
+    raw = np.random.default_rng(5).dirichlet(np.ones(40), 3)
+    shares = {name: raw[:, n].tolist() for n, name in enumerate(names)}
+    course = Course(AT, shares, [0.0] * 3, [0.5] * 3)
+    figure = allocation_figure({"loyal": course}, styles_of(names, "m07"))
+    stacked = [trace for trace in figure.data if trace.stackgroup]
+    largest = sorted((name for name in names if name != "m07"), key=lambda name: -sum(shares[name]))[:5]
+    assert [trace.name for trace in stacked] == [*sorted([*largest, "m07"]), "others (34)"]
+    assert np.sum([trace.y for trace in stacked], axis=0) == pytest.approx([1.0, 1.0, 1.0])
+    assert stacked[-1].fillcolor != named(figure, "m07")[0].fillcolor, "control is grey too"
+    rest = sum(shares[name][-1] for name in names if name not in {*largest, "m07"})
+    assert f"others (34) {rest:.0%}" in {note.text for note in figure.layout.annotations}
+
+
+def test_up_to_eight_variants_that_get_something_each_has_its_band() -> None:
+    eight = {f"m{n}": [0.125] * 3 for n in range(8)}
+    found = bands({**eight, "never": [0.0] * 3}, "m0")
+    assert (list(found.named), found.n_others) == (list(eight), 0)
+    found = bands({**eight, "a-ninth": [0.01] * 3}, None)
+    assert (len(found.named), found.n_others) == (5, 4)
+    few = bands({"ten": [1.0] * 3, "never": [0.0] * 3}, None)
+    assert list(few.named) == ["ten", "never"], "a table says of each of a few that it got nothing"
 
 
 def test_floor_and_cap_are_drawn_only_where_they_bind() -> None:

@@ -112,6 +112,23 @@ def test_of_hundreds_of_rows_the_likeliest_of_each_segment_stand_there_and_all_a
     assert "sort=trials" in link[1]
 
 
+def test_of_many_variants_the_picture_and_its_table_name_the_same_and_put_the_others_together(
+    busy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("optimizer.figures.allocation._MOST_DRAWN", 2)
+    monkeypatch.setattr("optimizer.figures.allocation.MOST_NAMED", 1)
+    page = busy.whole(PAGE)
+    figure = next(one for one in re.findall(r"<figure.*?</figure>", page, re.DOTALL) if "others (1)" in one)
+    (written,) = re.findall(r'<script type="application/json">(.*?)</script>', figure, re.DOTALL)
+    bands = [trace for trace in json.loads(written)["data"] if trace.get("stackgroup")]
+    head = next(one for one in re.findall(r"<thead>(.*?)</thead>", figure, re.DOTALL) if "others (1)" in one)
+    columns = [unescape(name) for name in re.findall(r'<th scope="col" class="number">(.*?)</th>', head)]
+    assert columns == [*(trace["name"] for trace in bands), "exploring"]
+    assert len(columns) == 4
+    assert "hello" in columns, "control"
+    assert "the others are one area" in text_of(page)
+
+
 def test_a_metric_that_was_answered_for_and_counts_anew_is_not_drawn_and_the_page_says_so(
     sqlite_house: Any, files: Mapping[str, str], serve: Callable[..., Any], open_console: Callable[..., Any]
 ) -> None:

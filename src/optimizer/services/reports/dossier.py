@@ -18,6 +18,7 @@ from optimizer.engine.comparing import counts_successes
 from optimizer.engine.gathering import evidence_of
 from optimizer.engine.lateness import curve_of
 from optimizer.engine.tactic import Tactic
+from optimizer.figures.allocation import Bands, bands
 from optimizer.insights.campaign_words import Answer, Gain, Lead, campaign_sentence
 from optimizer.insights.day_means import DayMean, day_means
 from optimizer.insights.funnels import Funnel, funnel
@@ -79,6 +80,15 @@ class Dossier:
     seen: str
     starts_at: Instant | None
     ends_at: Instant | None
+
+    def bands(self, course: SegmentCourse) -> Bands:
+        """What the picture of a segment's course tells apart, for its table."""
+        return bands(course.shares, next((name for name, number in self.numbers.items() if number == 0), None))
+
+    @property
+    def gathers(self) -> bool:
+        """Whether the picture of some segment's course has an area of others."""
+        return any(self.bands(course).n_others for course in self.courses)
 
     @property
     def pinnable(self) -> tuple[tuple[str, str], ...]:
