@@ -551,7 +551,7 @@ def test_secrets_of_another_form_stop_the_service_before_it_starts(monkeypatch: 
         ('{"sendgrid": "no key"}', "OPTIMIZER_WEBHOOKS: found a value that is not usable: Value error, sendgrid:"),
         ('{"mailgun": ["' + "k" * 40 + '", "short"]}', "allowed the HTTP webhook signing key Mailgun shows"),
         ('{"pigeon": "x"}', "allowed sendgrid, ses, mailgun, postmark, resend, standard"),
-        ("no json", "webhooks"),
+        ("no json", "OPTIMIZER_WEBHOOKS: found no JSON; allowed a JSON object, in one line"),
     ):
         monkeypatch.setenv("OPTIMIZER_WEBHOOKS", value)
         with pytest.raises(ConfigurationError) as caught:
