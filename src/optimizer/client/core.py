@@ -226,7 +226,7 @@ def recipient_of(
     Raises:
         InvalidCall: `exclude` is one text.
     """
-    _check_listed("exclude", exclude)
+    check_listed("/exclude", exclude)
     return _as_json_has_it(
         Recipient(recipient, dict(attributes or {}), tuple(exclude), dict(consent or {}), time_zone, request_id)
     )
@@ -238,7 +238,7 @@ def chunks_of(recipients: Iterable[str | Recipient], n: int) -> Iterator[list[Re
     Raises:
         InvalidCall: a chunk cannot be that large, or one text was given for recipients or for what to exclude.
     """
-    _check_listed("recipients", recipients)
+    check_listed("/recipients", recipients)
     if not 1 <= n <= MOST_ITEMS:
         raise invalid("chunk", str(n), f"1 to {MOST_ITEMS:,}")
     rest = iter(recipients)
@@ -246,15 +246,19 @@ def chunks_of(recipients: Iterable[str | Recipient], n: int) -> Iterator[list[Re
         yield chunk
 
 
-def _check_listed(name: str, given: object) -> None:
-    """A text is a list of its letters to Python, and nobody means that."""
+def check_listed(place: str, given: object, allowed: str | None = None) -> None:
+    """A text is a list of its letters to Python, and nobody means that.
+
+    Raises:
+        InvalidCall: it is one.
+    """
     if isinstance(given, str):
-        raise invalid(f"/{name}", repr(given)[:60], f"a list, such as [{given!r}]"[:100])
+        raise invalid(place, repr(given)[:60], allowed or f"a list, such as [{given!r}]"[:100])
 
 
 def _as_json_has_it(one: Recipient) -> Recipient:
     """A recipient from a row of a frame or a database: its numbers become Python's, and what is no number unknown."""
-    _check_listed("exclude", one.exclude)
+    check_listed("/exclude", one.exclude)
     for value in one.attributes.values():
         kind = type(value)
         if kind not in _PLAIN or (kind is float and not math.isfinite(value)):  # type: ignore[arg-type]

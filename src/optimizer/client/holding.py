@@ -21,11 +21,10 @@ from optimizer.client.errors import ClientError, Refused
 from optimizer.client.exchange import Patience
 from optimizer.domain.instants import SECOND, Instant, instant
 from optimizer.engine.apart import Apart
-from optimizer.engine.basis import read_basis
+from optimizer.engine.basis import BUNDLE_FORMAT, read_basis
 from optimizer.strategy.variants import Variant
 
 log = logging.getLogger("optimizer.client")
-FORMAT: Final = 2
 TIME_HEADER: Final = "x-optimizer-time"
 EVERY_SECONDS: Final = 5.0
 _CHANCE: Final = 0.2  # by which a wait is longer or shorter, so that clients do not ask all at once
@@ -179,8 +178,9 @@ class Holding:
 
     def _read(self, body: bytes) -> tuple[Held | None, str | None]:
         said = _SAID.decode(body)
-        if said.format != FORMAT:
-            return None, f"format: found {said.format}; allowed {FORMAT}, so the client is older than the service"
+        if said.format != BUNDLE_FORMAT:
+            older = "so the client is older than the service"
+            return None, f"format: found {said.format}; allowed {BUNDLE_FORMAT}, {older}"
         if not said.local:
             return None, said.reason or "the service says so"
         basis = read_basis(said.basis.encode())

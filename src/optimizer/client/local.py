@@ -16,7 +16,7 @@ from msgspec.json import encode
 
 from optimizer.client.answers import Batch, Decision, ItemProblem, Recipient, Source
 from optimizer.client.calls import IDENTIFIER_PATTERN, RECIPIENT_PATTERN, checked, invalid
-from optimizer.client.core import IDENTIFIER, Attributes, Options, chunks_of, recipient_of
+from optimizer.client.core import IDENTIFIER, Attributes, Options, check_listed, chunks_of, recipient_of
 from optimizer.client.driving import Driver
 from optimizer.client.errors import Finding, InvalidCall, QueueFull, SpoolError
 from optimizer.client.exchange import Patience
@@ -87,8 +87,7 @@ class LocalClient(Client):
         plain_http: bool = False,
         **options: Unpack[Options],
     ) -> None:
-        if isinstance(campaigns, str):  # a list of its letters to Python
-            raise invalid("campaigns", repr(campaigns)[:60], "a list of campaigns")
+        check_listed("campaigns", campaigns, "a list of campaigns")
         names = [checked(IDENTIFIER_PATTERN, "campaigns", name, IDENTIFIER) for name in campaigns]
         super().__init__(url, key, **options)
         if not plain_http and not _is_safe(self._url):

@@ -22,6 +22,7 @@ from optimizer.engine.tactic import Tactic, compile_tactic
 from optimizer.strategy.audience import Attribute
 from optimizer.strategy.workspace import STRATEGY_FILE, Workspace, document_of, read_stored
 
+BUNDLE_FORMAT = 2  # of the JSON in which it travels; a client that does not know it asks the service instead
 MOST_AGE: Duration = 30 * SECOND  # a basis that nobody has confirmed for so long decides nothing any more
 
 

@@ -104,6 +104,13 @@ class AuditTrail:
             query = query if wanted is None else query.where(column == wanted)
         return [_link(row) for row in self._connection.execute(query)]
 
+    def pages(self, n: int, *, subject: str | None = None) -> Iterator[list[Link]]:
+        """All entries, newest first, `n` at a time: whoever has seen enough stops. See `latest`."""
+        before: int | None = None
+        while links := self.latest(n, subject=subject, before=before):
+            yield links
+            before = links[-1].number
+
     def named(self) -> tuple[list[str], list[str]]:
         """Everybody who stands in the trail, and every kind of action, in order."""
         actors, actions = (

@@ -8,6 +8,12 @@ NEW_OBJECTS = 50_000  # containers made and not freed yet, at which the young on
 YOUNG, MIDDLE = 20, 50  # collections of a generation to one of the next
 
 
+def keep_what_is_there() -> None:
+    """Never look for cycles again in what has been loaded by now, which stays."""
+    gc.collect()
+    gc.freeze()
+
+
 def collect_seldom() -> None:
     """Look for cycles seldom, and never again at what is there already: modules, routes, models, the documents.
 
@@ -15,6 +21,5 @@ def collect_seldom() -> None:
     search for cycles took a good part of a decision's time, and every full one, over some hundred thousand objects that
     stay for ever, kept all callers waiting. To be called once, when everything that lasts has been loaded.
     """
-    gc.collect()
-    gc.freeze()
+    keep_what_is_there()
     gc.set_threshold(NEW_OBJECTS, YOUNG, MIDDLE)

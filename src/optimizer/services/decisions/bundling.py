@@ -14,7 +14,16 @@ from optimizer.domain.controls import UNTOUCHED
 from optimizer.domain.instants import SECOND, Instant
 from optimizer.domain.snapshot import snapshot_id
 from optimizer.engine.allocations import AllocationTable
-from optimizer.engine.basis import MOST_AGE, Basis, basis_of, controls_json, obstacle, read_controls, reads
+from optimizer.engine.basis import (
+    BUNDLE_FORMAT,
+    MOST_AGE,
+    Basis,
+    basis_of,
+    controls_json,
+    obstacle,
+    read_controls,
+    reads,
+)
 from optimizer.engine.tactic import Tactic
 from optimizer.errors import Contended, NotFound
 from optimizer.services.live import Live, Loaded
@@ -23,7 +32,6 @@ from optimizer.storage.controls import EVERY_CHANNEL
 from optimizer.storage.store import Ledger
 from optimizer.strategy.workspace import STRATEGY_FILE, document_of, read_stored
 
-FORMAT: Final = 2  # of the JSON; a client that does not know it asks the service instead
 MOST_SUPPRESSED: Final = 10_000  # of those who get nothing on one channel; a longer list stays where it is
 _ATTEMPTS: Final = 3
 _MOST_PAST: Final = 32
@@ -55,7 +63,7 @@ class Bundle:
     def text(self, secret: bytes) -> bytes:
         """The bundle as JSON; it is the same as long as nothing changes."""
         said: dict[str, object] = {
-            "format": FORMAT,
+            "format": BUNDLE_FORMAT,
             "campaign": self.campaign_id,
             "local": self.reason is None,
             "reason": self.reason,

@@ -158,8 +158,13 @@ def _asked(live: Live, loaded: Loaded, basis: Basis, made: Sequence[MadeApart]) 
     return [
         Asked(
             DecisionRequest(
-                *(campaign_id, "", one.request_id, one.attributes, one.excluded, one.deferred),
-                consent=said_no if one.reason == Reason.NO_CONSENT else {},
+                campaign_id,
+                "",
+                one.request_id,
+                one.attributes,
+                one.excluded,
+                one.deferred,
+                said_no if one.reason == Reason.NO_CONSENT else {},
             ),
             person,
             key,

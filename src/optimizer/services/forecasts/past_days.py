@@ -95,11 +95,9 @@ def past_of(ledger: Ledger, tactic: Tactic, now: Instant) -> Past:
 def closed_times(ledger: Ledger, campaign_id: str, since: Instant, now: Instant) -> tuple[Closed, ...]:
     """When a campaign was paused or stopped after an instant, as the audit trail has it; one that is, until now."""
     turns: list[tuple[Instant, bool]] = []
-    before: int | None = None
-    while links := ledger.audit.latest(_PAGE, subject=campaign_id, before=before):
+    for links in ledger.audit.pages(_PAGE, subject=campaign_id):
         of_campaign = [link.entry for link in links if link.entry.subject == campaign_id and link.entry.at <= now]
         turns += [(entry.at, _CLOSING[entry.action]) for entry in of_campaign if entry.action in _CLOSING]
-        before = links[-1].number
         if links[-1].entry.at < since:
             break
     found: list[Closed] = []

@@ -208,15 +208,13 @@ def _signature(link: Link) -> Signature:
 def _events(ledger: Ledger, week: Week, now: Instant, campaigns: frozenset[str]) -> tuple[Event, ...]:
     """Entries of the trail made in a week, oldest first."""
     events: list[Event] = []
-    before: int | None = None
-    while links := ledger.audit.latest(_PAGE, before=before):
+    for links in ledger.audit.pages(_PAGE):
         for link in links:
             entry = link.entry
             if week.begins <= entry.at < week.ends and entry.at <= now:
                 events.append(_event(link, campaigns))
         if links[-1].entry.at < week.begins:
             break
-        before = links[-1].number
     return tuple(reversed(events))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isnan
 
 import numpy as np
@@ -80,8 +81,9 @@ def _segments(ledger: Ledger, tactic: Tactic, week: Week, until: Instant) -> tup
     if after is None:
         return ()
     before = ledger.snapshots.as_of(tactic.campaign_id, week.begins - 1)
-    was = {} if before is None else _leaders(before, tactic, _paused(ledger, tactic.campaign_id, week.begins))
-    now_leads = _leaders(after, tactic, _paused(ledger, tactic.campaign_id, until))
+    turns = _turns(ledger, tactic.campaign_id)
+    was = {} if before is None else _leaders(before, tactic, _paused(turns, week.begins))
+    now_leads = _leaders(after, tactic, _paused(turns, until))
     rows = []
     for segment_id, (leader, p_best, trials) in now_leads.items():
         earlier = was.get(segment_id)
@@ -93,16 +95,23 @@ def _segments(ledger: Ledger, tactic: Tactic, week: Week, until: Instant) -> tup
     return tuple(rows)
 
 
-def _paused(ledger: Ledger, campaign_id: str, until: Instant) -> set[str]:
-    """Variants that were paused at an instant, as the audit trail has it."""
+def _turns(ledger: Ledger, campaign_id: str) -> list[tuple[Instant, str, bool]]:
+    """When which variant was paused, or was no longer, as the audit trail has it, newest first."""
+    of_variants = f"{campaign_id}/"
+    return [
+        (link.entry.at, link.entry.subject.removeprefix(of_variants), _PAUSES[link.entry.action])
+        for links in ledger.audit.pages(_PAGE, subject=campaign_id)
+        for link in links
+        if link.entry.action in _PAUSES and link.entry.subject.startswith(of_variants)
+    ]
+
+
+def _paused(turns: Sequence[tuple[Instant, str, bool]], until: Instant) -> set[str]:
+    """Variants that were paused at an instant."""
     found: dict[str, bool] = {}
-    before: int | None = None
-    while links := ledger.audit.latest(_PAGE, subject=campaign_id, before=before):
-        for entry in (link.entry for link in links):
-            variant_id = entry.subject.removeprefix(f"{campaign_id}/")
-            if entry.action in _PAUSES and entry.at < until and variant_id != entry.subject:
-                found.setdefault(variant_id, _PAUSES[entry.action])  # the newest comes first
-        before = links[-1].number
+    for at, variant_id, is_paused in turns:
+        if at < until:
+            found.setdefault(variant_id, is_paused)
     return {variant_id for variant_id, is_paused in found.items() if is_paused}
 
 

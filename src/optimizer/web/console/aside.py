@@ -22,6 +22,7 @@ from optimizer.deployment import ReadOnlyDeployment, now
 from optimizer.domain.instants import Instant
 from optimizer.errors import Unavailable
 from optimizer.settings import Settings
+from optimizer.web.garbage import keep_what_is_there
 
 T = TypeVar("T")
 NICENESS = 10  # nine tenths of a processor that both want go to those who decide
@@ -97,8 +98,7 @@ def _ready() -> None:
 
 def _worked_out(use_case: Callable[..., T], args: tuple[object, ...]) -> tuple[T, Instant]:
     if not gc.get_freeze_count():  # the modules of the use case are there by now, and stay
-        gc.collect()
-        gc.freeze()  # a large page has Python look for cycles several times, and through all of these each time
+        keep_what_is_there()  # a large page has Python look for cycles several times, through all of these each time
     reader, at = _READERS[0], now()
     with reader.store.reading() as ledger:
         return use_case(ledger, reader.live, *args, at), at
