@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from optimizer.web.fast.heads import MOST_HEAD_BYTES, BoundedHeads
+from optimizer.web.observing.request_ids import CURRENT
 
 START = b"GET / HTTP/1.1\r\nHost: x\r\nX-A: "
 END = b"\r\n\r\n"
@@ -47,8 +49,14 @@ async def app(_scope: Any, _receive: Any, send: Any) -> None:
 
 def told(*parts: bytes) -> tuple[int, int, bool]:
     """What comes of these reads: answers of 200, answers of 400, and whether the connection is closed."""
+    wire = connected(*parts)
+    return wire.written.count(b"HTTP/1.1 200"), wire.written.count(b"HTTP/1.1 400"), wire.closed
 
-    async def run() -> tuple[int, int, bool]:
+
+def connected(*parts: bytes) -> Wire:
+    """The wire after these reads."""
+
+    async def run() -> Wire:
         config = uvicorn.Config(app, log_config=None, lifespan="off", ws="none", http=BoundedHeads)
         config.load()
         wire = Wire()
@@ -59,9 +67,8 @@ def told(*parts: bytes) -> tuple[int, int, bool]:
                 connection.data_received(part)
                 await asyncio.sleep(0)
         await asyncio.sleep(0.01)
-        found = wire.written.count(b"HTTP/1.1 200"), wire.written.count(b"HTTP/1.1 400"), wire.closed
-        connection.connection_lost(None)
-        return found
+        connection.connection_lost(ConnectionResetError())
+        return wire
 
     return asyncio.run(run())
 
@@ -85,3 +92,25 @@ def test_a_body_is_no_head() -> None:
     body = b"a" * MOST_HEAD_BYTES
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (4 * len(body))
     assert told(head, *[body] * 4, START + b"a" + END)[1:] == (0, False)
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+READ = 256 * 1024  # as much as a loop reads at once
+
+
+def test_fields_after_a_body_are_as_bounded_as_those_before_it() -> None:
+    for line in (b"X-A: " + b"a" * 990 + b"\r\n", b"a" * 997):
+        assert told(CHUNKED + b"0\r\nX-A: ", *[line * 60] * 8)[1:] == (1, True)
+
+
+def test_chunks_are_no_fields_however_large_and_however_they_are_cut() -> None:
+    chunks = [b"%x\r\n" % (3 * READ), *[b"a" * READ] * 3, b"\r\n"] * 2
+    assert told(CHUNKED, *chunks, b"0\r\n", b"X-A: a\r\n\r\n", START + b"a" + END)[1:] == (0, False)
+
+
+def test_what_is_no_request_is_found_in_the_log_by_the_id_of_its_answer(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.handler.addFilter(lambda record: setattr(record, "request_id", CURRENT.get()) or True)
+    answer = connected(b"no request\r\n\r\n").written
+    assert [f"urn:optimizer:request:{record.request_id}" for record in caplog.records] == [
+        json.loads(answer.partition(b"\r\n\r\n")[2])["instance"]
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import socket
 from typing import Any
 from urllib.parse import quote
@@ -60,6 +61,24 @@ def test_two_keys_in_one_request_are_refused_whichever_is_right(site: Any) -> No
             assert answer.json()["detail"] == ("API key: found 2 of them in one request; allowed one, in one header")
         empty = [("Authorization", f"Bearer {site.key}"), ("X-API-Key", "")]
         assert client.post("/v1/decisions", json=DECISION, headers=empty).status_code == 200, "an empty one is none"
+
+
+@pytest.mark.parametrize("path", ["/v1/decisions", "/v1/decisions/batch"])
+def test_fields_that_come_after_the_body_say_nothing(site: Any, path: str) -> None:
+    """A proxy in front has looked at those before it only: no key, no address and no id is taken from there."""
+    batch = {"campaign": "winback", "recipients": [{"recipient": "a"}]}
+    one = json.dumps(DECISION if path == "/v1/decisions" else batch)
+    kind = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
+    start = b"POST %b HTTP/1.1\r\nHost: x\r\n%b" % (path.encode(), kind)
+    key = b"Authorization: Bearer %b\r\n" % site.key.encode()
+    body = b"%x\r\n%b\r\n0\r\n" % (len(one), one.encode())
+    assert raw(site.url, start + b"\r\n" + body + key + b"\r\n").startswith(b"HTTP/1.1 401 ")
+    for trailer in (key, b"X-API-Key: a\r\n", b"X-Request-ID: of-the-trailer\r\n"):
+        answer = raw(site.url, start + key + b"\r\n" + body + trailer + b"\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+        assert b"of-the-trailer" not in answer
+    odd = start + key + b"\r\n" + b"1\r\n{\r\n0\r\n" + key + b"\r\n"
+    assert raw(site.url, odd).startswith(b"HTTP/1.1 400 "), "nor where the body is handed on"
 
 
 def test_a_key_is_taken_as_it_is_and_not_normalised(site: Any) -> None:

@@ -35,6 +35,7 @@ PATH: Final = "/v1/decisions"
 DESK: Final = "express desk"  # in the app's state, as its lifespan gives it; absent where every request is to be traced
 _TARGET = PATH.encode()
 _SECURITY = b"".join(b"%b: %b\r\n" % header for header in SECURITY_HEADERS)
+Headers = list[tuple[bytes, bytes]]
 _JSON = b"content-type: application/json\r\n"
 
 
@@ -49,15 +50,15 @@ class _Exchange:
     """A request on the express way and its answer, with what uvicorn asks of what it calls a cycle."""
 
     __slots__ = (
-        *("began", "caller", "disconnected", "keep_alive"),
-        *("more_body", "n_headers", "parts", "request_id", "response_complete", "size"),
+        *("began", "caller", "disconnected", "headers", "keep_alive"),
+        *("more_body", "parts", "request_id", "response_complete", "size"),
     )
     response_started = False
     message_event = _NobodyWaits()
 
-    def __init__(self, caller: Caller, n_headers: int, request_id: str, *, keep_alive: bool) -> None:
+    def __init__(self, caller: Caller, headers: Headers, request_id: str, *, keep_alive: bool) -> None:
         self.caller = caller
-        self.n_headers = n_headers
+        self.headers = headers
         self.request_id = request_id
         self.keep_alive = keep_alive
         self.parts: list[bytes] = []
@@ -104,7 +105,7 @@ class Express(BoundedHeads):
         except (Unusual, ValueError):
             return None
         request_id = request_id_of(fields.items() if HEADER in fields else ())
-        return _Exchange(caller, len(fields), request_id, keep_alive=parser.should_keep_alive())
+        return _Exchange(caller, self.headers, request_id, keep_alive=parser.should_keep_alive())
 
     def on_body(self, body: bytes) -> None:
         """Some of the body, or all of it."""
@@ -112,6 +113,7 @@ class Express(BoundedHeads):
         if exchange is None:
             super().on_body(body)
             return
+        self._in_head = False
         exchange.parts.append(body)
         exchange.size += len(body)
         if exchange.size > MOST_BODY_BYTES:
@@ -125,8 +127,6 @@ class Express(BoundedHeads):
             return
         exchange.more_body = False
         try:
-            if len(self.headers) != exchange.n_headers:  # some came after the body
-                raise Unusual  # noqa: TRY301
             found = wire.DECISION.decode(b"".join(exchange.parts))
             request = asked(found.campaign, found)
             charge(exchange.caller, 1)
@@ -145,6 +145,7 @@ class Express(BoundedHeads):
     def _hand_over(self, exchange: _Exchange) -> None:
         """Let the app have what has come of a request so far; the rest will go to it, too."""
         self._exchange = self.cycle = None  # type: ignore[assignment]
+        self.headers = exchange.headers
         self._head_for_the_app()
         for part in exchange.parts:
             super().on_body(part)

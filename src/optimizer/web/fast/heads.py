@@ -3,6 +3,9 @@
 A head may ask for another protocol: Java's own client and ``curl --http2`` ask for HTTP/2 in every first request. A
 server need not want that (RFC 9110, section 7.8) and then answers the request as it is, with its body. The parser sees
 no body in such a request, so what follows its head is given to another parser, which is told of the length alone.
+
+Fields may come after a body, too, and say nothing here: what is in front of us has looked at those before it, and a
+server need not use any (RFC 9110, section 6.5.1).
 """
 
 from __future__ import annotations
@@ -14,10 +17,11 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from optimizer.deployment import random_id
 from optimizer.web.headers import SECURITY_HEADERS
-from optimizer.web.observing.request_ids import HEADER
+from optimizer.web.observing.request_ids import CURRENT, HEADER
 from optimizer.web.problems import MEDIA_TYPE, problem
 
 MOST_HEAD_BYTES = 64 * 1024  # as most proxies and servers have it, or less
+_MOST_READ_BYTES = 256 * 1024  # at once, whichever event loop reads
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -45,7 +49,6 @@ class BoundedHeads(HttpToolsProtocol):
         except httptools.HttpParserUpgrade as upgrade:
             self._go_on(data[upgrade.args[0] :])
         except httptools.HttpParserError:
-            self.logger.warning("bytes that are no request")
             self._refuse("request: found bytes that cannot be read as one; allowed HTTP/1.1")
 
     def on_message_begin(self) -> None:
@@ -58,6 +61,16 @@ class BoundedHeads(HttpToolsProtocol):
         self._in_head = False
         if not self._goes_on:
             super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """A chunk begins. It may be the last, after which come fields again; the next read tells."""
+        self._in_head, self._head_bytes = True, -_MOST_READ_BYTES
+        self.headers = []  # those before the body are in the scope by now
+
+    def on_body(self, body: bytes) -> None:
+        """Some of the body, or all of it."""
+        self._in_head = False
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """So does its body; where another protocol was asked for, it only begins."""
@@ -90,6 +103,9 @@ class BoundedHeads(HttpToolsProtocol):
 
     def _refuse(self, detail: str) -> None:
         """Close the connection, as nothing that still comes can be understood. What was asked before is answered."""
+        request_id = random_id()
+        CURRENT.set(request_id)  # what stands there is of a request before, maybe of another connection
+        self.logger.warning("bytes that are no request")
         if self.transport.is_closing():
             return
         cycle = self.cycle
@@ -99,7 +115,6 @@ class BoundedHeads(HttpToolsProtocol):
                 return
             cycle.disconnected = True  # it waits for a body that never comes
             cycle.message_event.set()
-        request_id = random_id()
         body = orjson.dumps(
             {**problem(400, "not-a-request", detail), "instance": f"urn:optimizer:request:{request_id}"}
         )
