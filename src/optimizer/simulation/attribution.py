@@ -109,7 +109,7 @@ def worth(
         sent: False: nothing was, which counts from the decision.
         value: what the rewarded outcome is worth: 1, or where rewards are amounts, the expected amount that counts.
     """
-    gains = np.array([-sum(units(off) for name, off in rule.penalties if name == kind) for kind in kinds])
+    gains = np.array([-sum(units(off) for name, off in rule.penalties if name == kind) for kind in kinds], float)
     gains[kinds.index(rule.kind)] += value  # at most one event of a kind: the first is every one
     exposing = [kind for kind, name in enumerate(kinds) if name in EXPOSURE_KINDS[rule.counts_from]]
     from_decision = not sent or rule.counts_from == "decision"

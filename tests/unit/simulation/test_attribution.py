@@ -30,6 +30,12 @@ def test_what_comes_at_once_earns_its_value_less_penalties() -> None:
     assert found.tolist() == pytest.approx([0.7, 1.0, -0.3, 0.0])
 
 
+def test_an_amount_counts_to_the_cent_without_penalties_too() -> None:
+    rule = replace(RULE, value="amount", penalties=())
+    found = worth(rule, ("purchase",), np.array([[True]]), Timing((ROOT,), [NoDelay()]), sent=True, value=0.75)
+    assert found.tolist() == [0.75]
+
+
 def test_what_comes_after_the_window_earns_nothing_and_costs_nothing() -> None:
     timing = Timing((ROOT, ROOT), [ExponentialDelay(DAY), LogNormalDelay(2 * DAY, 1.0)])
     found = worth(RULE, ("purchase", "unsubscribed"), np.array([[True, False], [False, True]]), timing, sent=True)
