@@ -113,6 +113,16 @@ def test_a_policy_the_log_knows_nothing_of_is_refused_with_exit_1(scenario: Path
     assert "Refuse: there are only 50 decisions" in shown.out
 
 
+def test_a_log_without_a_row_that_can_be_used_is_told_why(scenario: Path, run: Any) -> None:
+    log = pl.read_csv(scenario.parent / "log.csv").with_columns(p=pl.lit("1/2"))
+    log.write_csv(scenario.parent / "texts.csv")
+    shown = run(
+        "evaluate", scenario.parent / "texts.csv", "--variant", "mail", "--reward", "bought", "--propensity", "p"
+    )
+    assert shown.code == 2
+    assert f"unusable rows only: {len(log)} missing propensity" in shown.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "found"),
     [
@@ -183,3 +193,4 @@ def test_the_starter_scenario_rehearses_the_starter_campaign(workspace: Path, ru
     shown = run("simulate", path, "--replications", "1")
     assert shown.code == 0, shown
     assert "half-the-budget" in shown.out
+    assert "with equal shares and a lead of 20 %, or what the campaign `expects` (lift)" in shown.out

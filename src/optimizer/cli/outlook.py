@@ -47,6 +47,8 @@ def show_outlook(console: Console, outlook: Sequence[SegmentOutlook]) -> None:
         table.add_section()
     say(console, "")
     console.print(table)
+    if any(row.days is not None for row in outlook):
+        say(console, "days: with equal shares and a lead of 20 %, or what the campaign `expects` (lift)", "dim")
     if any(row.detectable_lift is not None for row in outlook):
         say(console, "sees: the smallest lift a test at the campaign's end finds in 4 of 5 cases", "dim")
 

@@ -87,7 +87,10 @@ def _cases_table(result: Result) -> Table:
 
 def _learning_table(first: Rehearsed) -> Table:
     """What the audience can learn, by the trials and successes of the first policy."""
-    title = "Audience: days until the best variant is so with probability 0.9, in 4 of 5 cases"
+    title = (
+        "Audience: days until the best variant is so with probability 0.9, in 4 of 5 cases,\n"
+        "with equal shares and a lead of 20 %, or what the campaign `expects` (lift)"
+    )
     table = Table(title=title, title_justify="left", title_style="", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("segment", overflow="fold")
     for name in ("variants", "trials a day", "succeed", "days", "lift seen at the end"):

@@ -79,7 +79,7 @@ class History:
         Raises:
             InvalidRequest: no row can be used.
         """
-        found = self._usable()
+        found = self.usable_contents()
         columns = list(self.frame.collect_schema())
         attributes = [
             {
@@ -109,7 +109,7 @@ class History:
         Raises:
             InvalidRequest: no row can be used.
         """
-        found = self._usable()
+        found = self.usable_contents()
         for batch in self.batches(size):
             yield feedback_of(batch, found, self.mapping.propensity.known_from)
 
@@ -119,7 +119,7 @@ class History:
         Raises:
             InvalidRequest: no row can be used.
         """
-        found = self._usable()
+        found = self.usable_contents()
         try:
             frame = self.frame.collect()
         except _UNREADABLE as error:
@@ -168,7 +168,12 @@ class History:
         joined = usable.drop(PROPENSITY).join(shares, on=[SEGMENT, VARIANT], how="left", maintain_order="left")
         return joined.select(columns)
 
-    def _usable(self) -> Contents:
+    def usable_contents(self) -> Contents:
+        """What is in it, once it is known that some of it can be used.
+
+        Raises:
+            InvalidRequest: no row can be used.
+        """
         found = self.contents
         if sum(found.unusable.values()) == found.rows:
             reasons = ", ".join(f"{n:,} {reason}" for reason, n in found.unusable.items()) or "no rows"

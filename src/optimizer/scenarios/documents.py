@@ -36,6 +36,7 @@ MAX_SHARES = 1_000  # a history may have many more variants than a campaign
 AS_WRITTEN = "as_written"
 
 VariantId = Annotated[str, Field(pattern=r"\S", max_length=97)]
+SegmentName = Annotated[str, Field(pattern=r"\S", max_length=200)]  # a history's are values of its columns, crossed
 Share = Annotated[Number, Field(ge=0, le=1)]
 Shares = Annotated[Mapping[VariantId, Share], Field(min_length=1, max_length=MAX_SHARES)]
 
@@ -76,7 +77,7 @@ class PolicyEntry(Document):
     uniform: Literal[True] | None = Field(default=None, description="true: every variant equally often")
     always: VariantId | None = Field(default=None, description="one variant for everyone, such as ten-percent")
     shares: Shares | None = Field(default=None, description="a fixed share of each variant, such as {hello: 0.6}")
-    shares_by_segment: Mapping[Reference, Shares] | None = Field(
+    shares_by_segment: Mapping[SegmentName, Shares] | None = Field(
         default=None, min_length=1, max_length=201, description="fixed shares of each segment, by segment"
     )
     logged: Literal[True] | None = Field(default=None, description="true: what the history's own policy did")

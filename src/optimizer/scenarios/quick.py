@@ -27,14 +27,15 @@ def quick_scenario(file: Path, columns: Mapping[str, str], policies: Sequence[st
         policies: a variant each, or shares such as ``offer=0.7,news=0.3``; none for each variant alone.
 
     Raises:
-        InvalidRequest: a column is missing, a policy cannot be read, or what was said does not fit the file.
+        InvalidRequest: a column is missing, a policy cannot be read, no row can be used, or what was said does
+            not fit the file.
     """
     scenario = _alone(file, columns)
     said = [_policy(text) for text in policies]
     if not said:
         written = _checked(file, scenario).document.history
         mapping = written if isinstance(written, MappedHistory) else None
-        said = [(name, {"always": name}) for name in open_history(file, mapping).contents.variant_ids]
+        said = [(name, {"always": name}) for name in open_history(file, mapping).usable_contents().variant_ids]
     names = _names([text for text, _ in said])
     entries = [{"name": name, **policy} for name, (_, policy) in zip(names, said, strict=True)]
     return _checked(file, {**scenario, "policies": entries})

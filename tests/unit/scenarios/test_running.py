@@ -326,5 +326,15 @@ def test_a_learned_policy_is_judged_by_rows_it_was_not_learned_from(folder: Path
     assert best.plug_in > value + 2 * error
 
 
+def test_segments_of_a_history_go_by_what_its_columns_say(folder: Path) -> None:
+    pl.read_csv(folder / "log.csv").with_columns(kind=pl.col("kind").replace({"x": "US", "y": "New York"})).write_csv(
+        folder / "capitals.csv"
+    )
+    text = HISTORY.replace("log.csv", "capitals.csv").replace("{x: {c: 1}}", "{US: {c: 1}, New York: {a: 1}}")
+    result = evaluate_scenario(checked_scenario("capitals.yaml", text, folder), Workers())
+    by_kind = next(one for one in result.judged if one.policy == "by-kind").estimates["snips"]
+    assert by_kind.value == pytest.approx(0.45, abs=4 * (by_kind.standard_error or 0.0))
+
+
 def test_a_rehearsal_without_a_date_begins_on_a_monday() -> None:
     assert A_MONDAY.weekday() == 0
