@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Barrier, Thread
@@ -487,6 +488,95 @@ def test_a_file_that_may_only_be_read_is_unavailable_to_writers(file: Store) -> 
         ledger.decisions.insert([a_decision("after")])
     with file.reading() as ledger:
         assert ledger.decisions.count() == 1
+
+
+def test_a_file_that_is_no_longer_whole_is_unavailable(file: Store) -> None:
+    file.close()  # with nothing left in the log
+    path = Path(str(file.engine.url.database))
+    whole = path.read_bytes()
+    first_page = 4_096
+    for damaged in (whole[:first_page] + b"\xff" * (len(whole) - first_page), b"\xff" * len(whole)):
+        path.write_bytes(damaged)
+        with pytest.raises(Unavailable), file.writing() as ledger:
+            ledger.decisions.insert([a_decision("after")])
+        with pytest.raises(Unavailable), file.reading() as ledger:
+            ledger.decisions.count()
+        file.close()
+
+
+@pytest.mark.postgres
+def test_rights_and_tables_that_were_taken_away_are_a_lack_of_the_ledger_which_ends_by_itself(
+    new_database: Callable[[str], str],
+) -> None:
+    url = sa.make_url(new_database("postgresql"))
+    role = f"stranger_{url.database}"
+    store = Store(url.update_query_dict({"options": f"-c role={role}"}).render_as_string(hide_password=False))
+    owner = sa.create_engine(url, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    everything = "ALL TABLES IN SCHEMA public"
+
+    def write(decision_id: str) -> None:
+        with store.writing() as ledger:
+            ledger.decisions.insert([a_decision(decision_id)])
+
+    with owner.connect() as connection:
+        connection.exec_driver_sql(f"CREATE ROLE {role}")
+        try:
+            connection.exec_driver_sql(f"GRANT ALL ON {everything} TO {role}")
+            write("d1")
+            for taken, given in (
+                (f"REVOKE ALL ON {everything} FROM {role}", f"GRANT ALL ON {everything} TO {role}"),
+                ("ALTER TABLE decisions RENAME TO elsewhere", "ALTER TABLE elsewhere RENAME TO decisions"),
+                ("ALTER SCHEMA public RENAME TO elsewhere", "ALTER SCHEMA elsewhere RENAME TO public"),
+            ):
+                connection.exec_driver_sql(taken)
+                with pytest.raises(Unavailable):
+                    write("d2")
+                with pytest.raises(Unavailable), store.reading() as ledger:
+                    ledger.decisions.count()
+                connection.exec_driver_sql(given)
+                with store.reading() as ledger:
+                    assert ledger.decisions.count() == 1
+            write("d2")
+        finally:
+            store.close()
+            connection.exec_driver_sql(f"DROP OWNED BY {role}")
+            connection.exec_driver_sql(f"DROP ROLE {role}")
+
+
+@pytest.mark.postgres
+def test_who_waits_for_another_worker_is_not_cut_short_by_a_timeout_of_the_role(
+    new_database: Callable[[str], str],
+) -> None:
+    url = sa.make_url(new_database("postgresql")).update_query_dict({"options": "-c lock_timeout=50ms"})
+    store = Store(url.render_as_string(hide_password=False))
+    store.expect_answers_within(10.0)
+    try:
+        with store.writing() as waiting:  # so that its connection is there
+            waiting.decisions.insert([a_decision("d0")])
+        first = store.begin(alone=True)
+        first.ledger.decisions.insert([a_decision("d1")])
+        thread = Thread(target=lambda: (time.sleep(0.3), first.commit()))
+        thread.start()
+        with store.writing() as second:
+            second.decisions.insert([a_decision("d2")])
+            assert second.decisions.count() == 3
+        thread.join(10)
+    finally:
+        store.close()
+
+
+@pytest.mark.postgres
+def test_the_folder_of_a_socket_may_stand_in_the_url_as_libpq_has_it(
+    new_database: Callable[[str], str],
+) -> None:
+    url = sa.make_url(new_database("postgresql"))
+    folder = str(url.query["host"]).replace("/", "%2F")
+    store = Store(f"postgresql://{url.username}@{folder}:5432/{url.database}")
+    try:
+        with store.reading() as ledger:
+            assert ledger.decisions.count() == 0
+    finally:
+        store.close()
 
 
 def test_a_write_that_failed_keeps_nobody_from_writing_while_its_error_is_looked_at(

@@ -22,7 +22,7 @@ from sqlmodel import SQLModel
 from optimizer.engine.beliefs import posterior_from
 from optimizer.errors import ConfigurationError
 from optimizer.policy.beta_bernoulli import BetaPosterior
-from optimizer.storage.store import MIGRATIONS, Store
+from optimizer.storage.store import MIGRATION_LOCK, MIGRATIONS, Store
 
 MIGRATE = "import sys; from optimizer.storage.store import Store; s = Store(sys.argv[1]); s.migrate(); s.close()"
 
@@ -102,6 +102,44 @@ def test_processes_may_migrate_a_new_database_at_once(database_url: str) -> None
             process.communicate()
     store = Store(database_url)
     try:
+        with store.reading() as ledger:
+            assert ledger.decisions.count() == 0
+    finally:
+        store.close()
+
+
+def test_tables_that_a_later_release_has_changed_are_one_sentence(store: Store) -> None:
+    with store.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(ConfigurationError, match=r"found tables that a later release has changed .*'9999'.*; allowed"):
+        store.migrate()
+
+
+@pytest.mark.postgres
+def test_timeouts_of_the_role_end_neither_a_migration_nor_the_wait_for_somebody_elses(
+    new_database: Callable[..., str],
+) -> None:
+    url = sa.make_url(new_database("postgresql", empty=True))
+    hurried = url.update_query_dict({"options": "-c lock_timeout=50ms -c statement_timeout=200ms"})
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    store = Store(hurried.render_as_string(hide_password=False))
+    failures: list[BaseException] = []
+
+    def migrate() -> None:
+        try:
+            store.migrate()
+        except BaseException as error:  # shown below
+            failures.append(error)
+
+    thread = Thread(target=migrate, daemon=True)
+    try:
+        with engine.begin() as another:
+            another.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            thread.start()
+            thread.join(0.5)
+        thread.join(20)
+        assert not thread.is_alive()
+        assert not failures
         with store.reading() as ledger:
             assert ledger.decisions.count() == 0
     finally:

@@ -69,6 +69,11 @@ def test_a_secret_of_the_wrong_length_is_refused_without_showing_it(tmp_path: Pa
         ("postgresql://me:hunter2@127.0.0.1:1/db", "cannot open the ledger postgresql+psycopg://me:***@127.0.0.1:1/db"),
         ("postgresql://me:hunter2@127.0.0.1:port/db", "found a port that is no number; allowed one, such as 5432"),
         ("postgresql://me:a@hunter2@127.0.0.1/db", "found a second @; allowed %40 for one within a name or password"),
+        ("postgresql://me:a@b/hunter2@127.0.0.1/db", "found a second @; allowed %40 for one within a name or password"),
+        (
+            "postgresql://127.0.0.1:1/db?user=me&password=hunter2",
+            "cannot open the ledger postgresql+psycopg://127.0.0.1:1",
+        ),
         ("sqlite:////nowhere/at/all/ledger.db", "cannot open the ledger sqlite:////nowhere/at/all/ledger.db"),
     ],
 )

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.parse import unquote
 
 import psycopg
 import sqlalchemy as sa
@@ -49,8 +50,11 @@ _NO_ROOM = "22012"  # PostgreSQL: division_by_zero, which only a claim on meters
 
 # PostgreSQL: serialization_failure, deadlock_detected. The transaction was rolled back and may be run again.
 _TRANSIENT = {"40001", "40P01"}
-# read_only_sql_transaction (the server is a replica now), idle_in_transaction_session_timeout (we were too slow).
-_NO_LONGER_WRITABLE = {"25006", "25P03"}
+# read_only_sql_transaction (the server is a replica now), idle_in_transaction_session_timeout (we were too slow),
+# insufficient_privilege, invalid_schema_name, undefined_table (somebody has taken rights or tables away, or is about to
+# restore them), data_corrupted, index_corrupted.
+_NO_LONGER_WRITABLE = {"25006", "25P03", "42501", "3F000", "42P01", "XX001", "XX002"}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
 @contextmanager
@@ -69,7 +73,7 @@ def errors_of_the_database(sentence: str) -> Iterator[None]:
             raise
         raise Contended("another worker has just written what this transaction was about to write") from error
     except DRIVER_ERRORS as error:
-        if isinstance(error, _OUT_OF_REACH) or _sqlstate(error) in _NO_LONGER_WRITABLE:
+        if isinstance(error, _OUT_OF_REACH) or _sqlstate(error) in _NO_LONGER_WRITABLE or _is_damage(error):
             raise Unavailable(sentence) from error
         if _sqlstate(error) == _NO_ROOM:
             raise Contended(USED_MEANWHILE) from error
@@ -90,6 +94,12 @@ def _sqlstate(error: BaseException | None) -> str | None:
     return getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None)
 
 
+def _is_damage(error: BaseException) -> bool:
+    """Whether SQLite's file is no longer whole; the lowest byte of a code is its kind."""
+    code = getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in _DAMAGED
+
+
 def engine_at(url: str) -> sa.Engine:
     """SQLAlchemy's engine for a database.
 
@@ -104,11 +114,13 @@ def engine_at(url: str) -> sa.Engine:
         ) from None
     except ValueError:  # of SQLAlchemy's own reading, which shows it
         raise ConfigurationError("database URL: found a port that is no number; allowed one, such as 5432") from None
-    if "@" in (parsed.host or ""):  # it would be shown as part of the host
+    is_postgresql = parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}
+    # What follows the first @ of a password would be shown as part of the host, and after a slash of the database.
+    if "@" in (parsed.host or "") or (is_postgresql and "@" in (parsed.database or "")):
         raise ConfigurationError("database URL: found a second @; allowed %40 for one within a name or password")
-    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
+    if is_postgresql:
         return sa.create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
+            _with_socket(parsed.set(drivername="postgresql+psycopg")),
             pool_pre_ping=True,
             hide_parameters=True,  # an error that is logged shall not carry what is known of people
             connect_args={"connect_timeout": CONNECT_SECONDS, "client_encoding": "utf8", **_KEPT_ALIVE},
@@ -124,6 +136,21 @@ def engine_at(url: str) -> sa.Engine:
     raise ConfigurationError(
         f"database URL: found {parsed.drivername}; allowed sqlite:////path/ledger.db or postgresql://…"
     )
+
+
+def _with_socket(url: sa.URL) -> sa.URL:
+    """The folder of a Unix socket where SQLAlchemy looks for it; libpq's URLs may have it, escaped, as their host."""
+    folder = unquote(url.host or "")
+    if not folder.startswith("/"):
+        return url
+    port = {} if url.port is None else {"port": str(url.port)}
+    query = {**url.query, "host": folder, **port}
+    return sa.URL.create(url.drivername, url.username, url.password, database=url.database, query=query)
+
+
+def shown(url: sa.URL) -> str:
+    """A URL as it may be shown: without a password, wherever that stands."""
+    return url.difference_update_query(["password", "sslpassword"]).render_as_string(hide_password=True)
 
 
 def _prepare_sqlite(dbapi_connection: sa.engine.interfaces.DBAPIConnection, _record: object) -> None:

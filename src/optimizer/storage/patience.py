@@ -71,5 +71,7 @@ def connect_patiently(engine: sa.Engine, seconds: Callable[[], float | None]) ->
             connection.execute(f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'")
             # Nobody waits for the answer any longer: the server shall not work on it, or wait for its locks, either.
             connection.execute(f"SET statement_timeout = {int(connection.patience_seconds * 1_000)}")
+            # Nor sooner, should the role say so: whoever waits for another worker's lock has no lack of a database.
+            connection.execute("SET lock_timeout = 0")
             connection.commit()
         return connection

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from optimizer.errors import ConfigurationError, Unavailable
@@ -22,6 +23,7 @@ from optimizer.storage.connections import (
     engine_at,
     errors_of_the_database,
     is_transient,
+    shown,
 )
 from optimizer.storage.ledger import Ledger
 from optimizer.storage.patience import connect_patiently
@@ -141,7 +143,7 @@ class Store:
             connect_patiently(self.engine, lambda: self._patience_seconds)
 
     def __str__(self) -> str:
-        return self.engine.url.render_as_string(hide_password=True)
+        return shown(self.engine.url)
 
     @property
     def folder(self) -> Path | None:
@@ -155,11 +157,18 @@ class Store:
         try:
             with self._begin(immediate=True) as connection:
                 if not self.is_sqlite:
+                    for name in ("statement_timeout", "lock_timeout"):  # of the role: this may take, or wait, long
+                        connection.exec_driver_sql(f"SET LOCAL {name} = 0")
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except SQLAlchemyError as error:
             raise ConfigurationError(f"cannot open the ledger {self}: {_first_line(error)}") from error
+        except CommandError as error:  # Alembic's: there is no such version among ours
+            raise ConfigurationError(
+                f"cannot open the ledger {self}: found tables that a later release has changed ({error}); allowed "
+                "those of this release or an earlier one: install the later one, or go back with a backup"
+            ) from error
 
     def begin(self, *, alone: bool = False) -> Writing:
         """Begin a transaction that may write and that another thread may commit; else see `writing`.
