@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,15 @@ def test_the_files_are_scrubbed(with_people: Path, run: Any, whole: tuple[str, .
     done = run("privacy", "scrub", *whole, "-w", with_people)
     assert (done.code, "hold nothing of what was erased" in done.out) == (0, True)
     assert json.loads(run("privacy", "scrub", *whole, "--json", "-w", with_people).out) == {"scrubbed": True}
+
+
+@pytest.mark.postgres
+def test_what_a_scrub_leaves_on_postgresql_is_said(
+    in_force: Path, run: Any, new_database: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPTIMIZER_DATABASE_URL", new_database("postgresql"))
+    done = run("privacy", "scrub", "--whole", "-w", in_force)
+    assert (done.code, "but for pg_wal" in " ".join(done.out.split())) == (0, True)
 
 
 def test_a_reader_in_the_middle_of_an_old_view_is_waited_for_but_not_long(with_people: Path, run: Any) -> None:

@@ -9,10 +9,10 @@ import pytest
 from optimizer.deployment import random_id
 from optimizer.errors import InvalidRequest
 from optimizer.policy.draw import recipient_key
-from optimizer.services.auditing import audit_page, verify_audit
+from optimizer.services.auditing import about_nobody, audit_page, verify_audit
 from optimizer.services.recipients.disclosing import disclose
 from optimizer.services.recipients.erasing import erase
-from optimizer.services.recipients.looking_up import EXPORT, about_nobody, note_look_up
+from optimizer.services.recipients.looking_up import EXPORT, note_look_up
 
 
 def noted(house: Any, recipient: str, note: str = "", **rest: Any) -> None:
@@ -40,12 +40,12 @@ def test_the_trail_says_who_looked_and_why_and_never_at_whom(house: Any) -> None
 @pytest.mark.parametrize("note", ["customer-4711 called", "about Customer-4711.", "(customer-4711)", "customer-4711"])
 def test_a_note_that_names_them_is_refused(note: str) -> None:
     with pytest.raises(InvalidRequest, match="/note: found the recipient's id; allowed a sentence that does not name"):
-        about_nobody(note, "customer-4711")
+        about_nobody(note, ["customer-4711"])
 
 
 @pytest.mark.parametrize(("note", "recipient"), [("she asked", "a"), ("order 47110", "4711"), ("anna called", "ann")])
 def test_a_note_may_hold_letters_that_an_id_has_too(note: str, recipient: str) -> None:
-    assert about_nobody(note, recipient) == note
+    assert about_nobody(note, [recipient]) == note
 
 
 def test_what_is_no_recipient_is_refused_before_anything_is_written(sqlite_house: Any) -> None:

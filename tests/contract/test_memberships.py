@@ -157,13 +157,29 @@ def test_nobody_who_said_no_is_announced_to_enter_and_whoever_says_no_leaves(clu
     assert club.put("bob", days=100) == 0
     assert club.put("cleo", {"email": False}, days=100) == 0
     assert club.put("ann", days=100) == 1
-    say(suppress, "ann")
-    club.house.later(SWEPT_EVERY)
-    assert club.sweep() == 1
+    club.house.later(1)
+    said = [("entered", "ann"), ("left", "ann"), ("entered", "bob")]
+    say(suppress, "ann")  # who has just entered: a no does not wait, neither for the shortest stay nor for a sweep
+    assert [one[:2] for one in club.told()] == said[:2]
+    club.house.later(1)
     say(unsuppress, "bob")
+    assert [one[:2] for one in club.told()] == said
     club.house.later(SWEPT_EVERY)
+    assert club.sweep() == 0
+
+
+def test_a_consent_that_is_withdrawn_ends_a_sequence_at_once_and_one_that_flaps_begins_it_seldom(
+    both_clubs: Club,
+) -> None:
+    club = both_clubs
+    assert club.put("ann", {"email": True}, days=100) == 1
+    club.house.later(1)
+    assert club.put("ann", {"email": False}, days=100) == 1
+    assert club.told()[-1] == ("left", "ann", "lapsed", None)
+    assert club.put("ann", {"email": True}, days=100) == 0  # the next entry waits as any other
+    club.house.later(SHORTEST_STAY)
     assert club.sweep() == 1
-    assert [one[:2] for one in club.told()] == [("entered", "ann"), ("left", "ann"), ("entered", "bob")]
+    assert [kind for kind, *_ in club.told()] == ["entered", "left", "entered"]
 
 
 def test_where_consent_is_needed_only_those_who_gave_it_are_announced(club: Club) -> None:

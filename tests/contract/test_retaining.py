@@ -117,6 +117,32 @@ def test_profiles_go_that_nobody_wrote_or_used_and_a_no_stays(old: Any) -> None:
     assert old.decided("refused", "r1").decision.reason == "recipient_suppressed"
 
 
+def test_the_sealed_ids_of_whoever_never_had_a_profile_go_as_well(
+    sqlite_house: Any, files: Any, edited: Callable[..., Any]
+) -> None:
+    house, held_out = sqlite_house, "holdout: {share: 0.1}\n"
+    attribute = "attributes:\n  opens: {type: number, from: {event: opened, measure: count, within: P20D}}\n"
+    documents = edited(files, "strategy.yaml", ("attributes:\n", attribute), ("approval:", f"{RULES}approval:"))
+    house.apply(edited(documents, "campaigns/winback.yaml", (held_out, f"{held_out}announce_segments: true\n")))
+    decisions = [house.decided(f"p{n}").decision for n in range(5)]
+    for n, decision in enumerate(decisions):
+        house.record(house.report(decision.decision_id, "opened", recipient=f"p{n}"))
+    put(house, "p4")
+    house.later(19 * DAY)
+    retained(house)
+    assert house.counts()["memberships"] == 5
+    house.later(30 * DAY)
+    put(house, "p4")
+    house.decided("p3", "again")
+    house.later(12 * DAY)
+    done = [retained(house, most=2)]
+    while done[-1].looked:
+        assert done[-1].looked <= 2
+        done.append(retained(house, most=2))
+    assert sum(one.profiles for one in done) == 0
+    assert house.counts()["memberships"] == 2  # of whom something is known still: a profile, and a new decision
+
+
 def test_without_rules_nothing_goes(sqlite_house: Any, files: Any) -> None:
     aged(sqlite_house, files)
     assert retained(sqlite_house).looked == 0

@@ -71,6 +71,14 @@ def test_the_trail_names_nobody_who_may_be_erased_one_day(house: Any) -> None:
     assert not any(text in repr(entries(house)) for text in ("bob", key))
 
 
+@pytest.mark.parametrize("name", ["suppress", "unsuppress"])
+def test_a_note_that_names_one_of_them_is_refused_and_changes_nothing(house: Any, name: str) -> None:
+    before = channels(house, "cleo")
+    with pytest.raises(InvalidRequest, match="/note: found the recipient's id; allowed a sentence that does not name"):
+        wish(house, name, "bob@example.com", "cleo", note="asked by Bob@example.com, on the phone")
+    assert (channels(house, "cleo"), entries(house)) == (before, [])
+
+
 def test_a_long_list_is_one_entry_that_names_nobody(house: Any) -> None:
     people = [f"p{n}" for n in range(1_200)]
     assert wish(house, "suppress", *people, "p1").changed == 1_200

@@ -59,14 +59,18 @@ def test_everything_is_exported_and_then_nothing_is_left(site: Any) -> None:
     decision = ask(site, "carl", "c1")
     outcome = {"event_id": "e-1", "kind": "clicked", "decision_id": decision["decision_id"]}
     site.client.post("/v1/outcomes", json={**outcome, "occurred_at": decision["decided_at"]})
-    site.client.post("/v1/outcomes", json={**outcome, "event_id": "e-2", "occurred_at": "2001-01-01T00:00:00Z"})
+    site.client.post(
+        "/v1/outcomes", json={**outcome, "event_id": "e-2", "value": "12.50", "occurred_at": "2001-01-01T00:00:00Z"}
+    )
     kept = site.client.get("/v1/recipients/carl/export").json()
     (exported,) = kept["decisions"]
     assert (exported["decision_id"], exported["request_id"]) == (decision["decision_id"], "c1")
     assert exported["message"] == decision["message"]
     assert exported["attributes"] == {"country": "GB"}
     assert [one["event_id"] for one in exported["outcomes"]] == ["e-1"]
-    assert [one["report"]["event_id"] for one in kept["quarantine"]] == ["e-2"]
+    (waits,) = kept["quarantine"]
+    assert (waits["report"]["event_id"], waits["report"]["kind"], waits["report"]["value"]) == ("e-2", "clicked", 12.5)
+    assert waits["report"]["occurred_at"] == "2001-01-01T00:00:00.000000Z"
 
     site.client.put("/v1/suppressions/carl", json={"note": "asked us"})
     gone = site.client.delete("/v1/recipients/carl")

@@ -167,10 +167,11 @@ def scrub(
     """Take old bytes of what was erased out of the database's files. Exits with 1 while some of them may be left."""
     with opened(workspace) as deployment:
         scrubbed = _scrubbed(deployment, whole=whole)
+        but = "" if deployment.store.is_sqlite else ", but for pg_wal, until PostgreSQL recycles its segments"
     if json:
         emit({"scrubbed": scrubbed})
     elif scrubbed:
-        say(out(), "The database's files hold nothing of what was erased.", "green")
+        say(out(), f"The database's files hold nothing of what was erased{but}.", "green")
     _say_scrubbed(scrubbed)
     if not scrubbed:
         raise typer.Exit(NOT_FINE)

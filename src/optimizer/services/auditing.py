@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from unicodedata import category
@@ -139,6 +140,21 @@ def noted(note: str) -> str:
     wrong = next((character for character in said if category(character) in {"Cc", "Cs"} and character != "\n"), None)
     if wrong is not None:
         raise InvalidRequest(RequestFinding("/note", f"the character U+{ord(wrong):04X}", _NOTE))
+    return said
+
+
+def about_nobody(note: str, recipients: Sequence[str]) -> str:
+    """A note that may be kept for ever, as it does not name the recipients it is about.
+
+    Raises:
+        InvalidRequest: it does, or it says nothing.
+    """
+    said = noted(note)
+    for recipient in recipients:
+        named = rf"(?<![A-Za-z0-9]){re.escape(recipient)}(?![A-Za-z0-9])"
+        if recipient.lower() in said.lower() and re.search(named, said, re.IGNORECASE):
+            allowed = "a sentence that does not name them: the audit trail is never changed, and they may be erased"
+            raise InvalidRequest(RequestFinding("/note", "the recipient's id", allowed))
     return said
 
 

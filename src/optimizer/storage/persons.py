@@ -135,6 +135,18 @@ class Persons:
         rows = self._connection.execute(query.order_by(table.recipient_key).limit(n))
         return [(row.recipient_key, row.updated_at) for row in rows]
 
+    def members_after(self, recipient_key: str, n: int) -> list[tuple[str, Instant]]:
+        """The next `n` recipients of whom there are memberships, and neither a profile nor anything they did.
+
+        With the instants they moved at last, in the order of their keys.
+        """
+        table = _MEMBERSHIPS.c
+        known = (sa.exists().where(kept.c.recipient_key == table.recipient_key) for kept in (_RECIPIENTS, _BEHAVIOUR))
+        query = sa.select(table.recipient_key, sa.func.max(table.since).label("since"))
+        query = query.where(table.recipient_key > recipient_key, *(~there for there in known))
+        rows = self._connection.execute(query.group_by(table.recipient_key).order_by(table.recipient_key).limit(n))
+        return [(row.recipient_key, row.since) for row in rows]
+
     def decided_lately(self, recipient_keys: Sequence[str], since: Instant) -> set[str]:
         """Those recipients about whom something was decided at an instant or later."""
         found: set[str] = set()

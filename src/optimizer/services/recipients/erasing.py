@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from optimizer.domain.instants import DAY, Instant
 from optimizer.policy.draw import recipient_keys, tombstones
+from optimizer.services.auditing import about_nobody
 from optimizer.services.live import DOCUMENTS, TOMBSTONES, Live
-from optimizer.services.recipients.looking_up import about_nobody
 from optimizer.services.recipients.suppressing import check_recipients, people
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.consents import Tombstone
@@ -69,8 +69,7 @@ def erase(
         InvalidRequest: a recipient is none, or the note names one.
     """
     check_recipients(recipients)
-    for recipient in recipients if note else ():
-        note = about_nobody(note, recipient)
+    note = about_nobody(note, recipients) if note else ""
     persons = list(dict.fromkeys(recipient_keys(live.secret, recipients)))
     ledger.revisions.hold(DOCUMENTS)
     keys = live.at(ledger).pseudonyms.keys_of(persons)

@@ -6,11 +6,8 @@ never at whom, not even as a hash that their id would give again.
 
 from __future__ import annotations
 
-import re
-
 from optimizer.domain.instants import Instant
-from optimizer.errors import InvalidRequest, RequestFinding
-from optimizer.services.auditing import noted
+from optimizer.services.auditing import about_nobody
 from optimizer.services.recipients.suppressing import check_recipients, people
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.store import Ledger
@@ -34,18 +31,5 @@ def note_look_up(ledger: Ledger, recipient: str, *, actor: str, note: str, now: 
         InvalidRequest: that is no recipient, or the note names them.
     """
     check_recipients([recipient])
-    said = about_nobody(note, recipient) if note.strip() else ""
+    said = about_nobody(note, [recipient]) if note.strip() else ""
     ledger.audit.append(AuditEntry(now, actor, action, people(1), said))
-
-
-def about_nobody(note: str, recipient: str) -> str:
-    """A note that may be kept for ever, as it does not name the recipient it is about.
-
-    Raises:
-        InvalidRequest: it does, or it says nothing.
-    """
-    said = noted(note)
-    if re.search(rf"(?<![A-Za-z0-9]){re.escape(recipient)}(?![A-Za-z0-9])", said, re.IGNORECASE):
-        allowed = "a sentence that does not name them: the audit trail is never changed, and they may be erased"
-        raise InvalidRequest(RequestFinding("/note", "the recipient's id", allowed))
-    return said

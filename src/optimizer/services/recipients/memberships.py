@@ -29,7 +29,7 @@ from optimizer.storage.store import Ledger
 from optimizer.strategy.fields import EVERYONE_ELSE
 
 # Whoever has just moved stays at least so long, so that a value that flaps is told of twelve times an hour at most;
-# where they are then is found by the next sweep.
+# where they are then is found by the next sweep. Only a no is told at once.
 SHORTEST_STAY: Final[Duration] = 5 * MINUTE
 SWEPT_EVERY: Final[Duration] = 15 * MINUTE  # what time alone changes is found within so long
 SWEEP: Final = "segment_sweep"  # value: how far the sweep has come
@@ -178,11 +178,12 @@ def _moved(
     moved, n = [], 0
     for before, known in zip(memberships, attributes, strict=True):
         tactic = tactics[before.campaign_id]
-        segment_id = _segment_of(tactic, known) if _may_be_contacted(tactic, people, before.recipient_key) else None
+        may = _may_be_contacted(tactic, people, before.recipient_key)
+        segment_id = _segment_of(tactic, known) if may else None
         if segment_id == before.segment_id:
             if before.recheck_at is not None:
                 moved.append(before._replace(recheck_at=None))
-        elif before.since <= now < before.since + SHORTEST_STAY:
+        elif may and before.since <= now < before.since + SHORTEST_STAY:
             moved.append(before._replace(recheck_at=before.since + SHORTEST_STAY))
         else:
             after = before._replace(segment_id=segment_id, since=now, recheck_at=None)

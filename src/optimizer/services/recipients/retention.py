@@ -59,8 +59,9 @@ def retain(
 
     Any worker may, at any time: the work of a day is done once, and what one has begun another one goes on with.
     Decisions are made anonymous as by an erasure, so that the statistics stay what they add up to. Profiles go that
-    were neither written nor used for a decision in the meantime; a refused consent stays, as a suppression. What
-    recipients did goes once no attribute looks so far back any more, and in any case as late as decisions.
+    were neither written nor used for a decision in the meantime, and memberships of those who have no profile; a
+    refused consent stays, as a suppression. What recipients did goes once no attribute looks so far back any more,
+    and in any case as late as decisions.
 
     Args:
         ledger: the ledger.
@@ -135,9 +136,12 @@ def _profiles(
     ledger: Ledger, progress: _Progress, done: Retained, now: Instant, before: Instant, most: int, _id: Any
 ) -> bool:
     room = most - done.looked
-    page = ledger.persons.profiles_after(progress.profile, room) if room else []
+    persons = ledger.persons
+    profiles = dict(persons.profiles_after(progress.profile, room)) if room else {}
+    members = dict(persons.members_after(progress.profile, room)) if room else {}
+    page = sorted(profiles.items() | members.items())[:room]
     old = [key for key, updated_at in page if updated_at < before]
-    seen = ledger.persons.decided_lately(old, before)
+    seen = persons.decided_lately(old, before)
     gone = [key for key in old if key not in seen]
     refused = [
         Suppression(key, channel, now, REFUSED)
@@ -146,8 +150,8 @@ def _profiles(
         if not agreed
     ]
     ledger.suppressions.add(refused)
-    ledger.persons.forget_profiles(gone)
-    done.profiles += len(gone)
+    persons.forget_profiles(gone)
+    done.profiles += sum(key in profiles for key in gone)
     done.looked += len(page)
     if page:
         progress.profile = page[-1][0]

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from optimizer.domain.instants import Instant
 from optimizer.errors import Conflict, InvalidRequest, RequestFinding
 from optimizer.policy.draw import recipient_key, recipient_keys, tombstones
-from optimizer.services.auditing import noted
+from optimizer.services.auditing import about_nobody
 from optimizer.services.live import DOCUMENTS, Live
+from optimizer.services.recipients.memberships import changed_all
 from optimizer.storage.audit import AuditEntry
 from optimizer.storage.controls import EVERY_CHANNEL, Suppression
 from optimizer.storage.store import Ledger
@@ -50,10 +51,11 @@ def suppress(
     """Put recipients on the suppression list of a channel; of every channel when that is None.
 
     Raises:
-        InvalidRequest: the note says nothing, a recipient is none, or the documents have no such channel.
+        InvalidRequest: the note says nothing or names one of them, a recipient is none, or the documents have no
+            such channel.
         Conflict: a channel is named, but no documents are in force that could have it.
     """
-    said, keys = noted(note), _keys(ledger, live, recipients)
+    said, keys = about_nobody(note, recipients), _keys(ledger, live, recipients)
     ledger.revisions.hold(DOCUMENTS)  # the one order of locks: documents, then the audit trail
     _check_channel(ledger, live, channel)
     chosen = EVERY_CHANNEL if channel is None else channel
@@ -61,6 +63,7 @@ def suppress(
     new = [key for key in keys if chosen not in listed.get(key, ())]
     if new:
         ledger.suppressions.add(Suppression(key, chosen, now, f"by {actor}") for key in new)
+        changed_all(ledger, live, dict.fromkeys(new), now)  # whoever is told of their segments hears of it now
         entry = AuditEntry(now, actor, "suppress", people(len(new)), said, "", _on(chosen))
         ledger.audit.append(entry)
     return Suppressed(len(new), len(keys) - len(new), chosen)
@@ -81,21 +84,22 @@ def unsuppress(
     Somebody who is on the list of every channel stays there when one channel is named.
 
     Raises:
-        InvalidRequest: the note says nothing, or a recipient is none.
+        InvalidRequest: the note says nothing or names one of them, or a recipient is none.
     """
-    said, keys = noted(note), _keys(ledger, live, recipients)
+    said, keys = about_nobody(note, recipients), _keys(ledger, live, recipients)
     ledger.revisions.hold(DOCUMENTS)
     listed = ledger.suppressions.of(keys)
-    gone = 0
+    gone: list[str] = []
     for key, hashed in zip(keys, _tombstones(ledger, live, keys), strict=True):
         channels = sorted(listed.get(key, ())) if channel is None else [channel]
         removed = [name for name in channels if ledger.suppressions.remove(key, name)]
         exhumed = 0 if hashed is None else ledger.tombstones.remove(hashed, channel)
-        gone += bool(removed or exhumed)
+        gone += [key] if removed or exhumed else []
     chosen = EVERY_CHANNEL if channel is None else channel
     if gone:
-        ledger.audit.append(AuditEntry(now, actor, "unsuppress", people(gone), said, _on(chosen), ""))
-    return Suppressed(gone, len(keys) - gone, chosen)
+        changed_all(ledger, live, dict.fromkeys(gone), now)
+        ledger.audit.append(AuditEntry(now, actor, "unsuppress", people(len(gone)), said, _on(chosen), ""))
+    return Suppressed(len(gone), len(keys) - len(gone), chosen)
 
 
 def suppression(ledger: Ledger, live: Live, recipient: str) -> list[Suppression]:

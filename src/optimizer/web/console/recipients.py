@@ -14,10 +14,11 @@ from fastapi import APIRouter, Request, Response
 from optimizer.deployment import now, random_id
 from optimizer.errors import InvalidRequest, RequestFinding
 from optimizer.insights.decision_words import reason_words
+from optimizer.services.auditing import about_nobody
 from optimizer.services.live import Live
 from optimizer.services.recipients.disclosing import Disclosure, disclose
 from optimizer.services.recipients.erasing import Erased, erase
-from optimizer.services.recipients.looking_up import EXPORT, about_nobody, note_look_up
+from optimizer.services.recipients.looking_up import EXPORT, note_look_up
 from optimizer.services.recipients.suppressing import Suppressed, suppress, unsuppress
 from optimizer.storage.controls import EVERY_CHANNEL
 from optimizer.storage.store import Ledger
@@ -58,10 +59,9 @@ async def download(viewer: Managing, desk: TheDesk) -> Response:
 async def keep_out(request: Request, viewer: Managing, desk: TheDesk) -> Response:
     """Send a recipient nothing any more: on one channel, or on all."""
     recipient, channel = _recipient(viewer.form), viewer.form.get("channel") or None
-    note = about_nobody(viewer.note, recipient)
 
     def change(ledger: Ledger, live: Live) -> Suppressed:
-        return suppress(ledger, live, [recipient], channel, actor=viewer.name, note=note, now=now())
+        return suppress(ledger, live, [recipient], channel, actor=viewer.name, note=viewer.note, now=now())
 
     done = await desk.change(change)
     where = _where(done)
@@ -73,10 +73,9 @@ async def keep_out(request: Request, viewer: Managing, desk: TheDesk) -> Respons
 async def let_back(request: Request, viewer: Managing, desk: TheDesk) -> Response:
     """Take a recipient off the suppression list: of one channel, or of all."""
     recipient, channel = _recipient(viewer.form), viewer.form.get("channel") or None
-    note = about_nobody(viewer.note, recipient)
 
     def change(ledger: Ledger, live: Live) -> Suppressed:
-        return unsuppress(ledger, live, [recipient], channel, actor=viewer.name, note=note, now=now())
+        return unsuppress(ledger, live, [recipient], channel, actor=viewer.name, note=viewer.note, now=now())
 
     done = await desk.change(change)
     where = _where(done)
@@ -91,7 +90,7 @@ async def leave_nothing(request: Request, viewer: Managing, desk: TheDesk) -> Re
     if viewer.form.get("confirmation", "").strip() != recipient:
         allowed = "the same id as the one that is shown, typed once more"
         raise InvalidRequest(RequestFinding("/confirmation", "another id", allowed))
-    note = about_nobody(viewer.note, recipient)
+    note = about_nobody(viewer.note, [recipient])
 
     def change(ledger: Ledger, live: Live) -> Erased:
         return erase(

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from optimizer.domain.instants import isoformat
-from optimizer.domain.micros import units
 from optimizer.services.keys.api_keys import Scope
 from optimizer.services.outcomes.quarantine import Waiting, kept_reports, waiting
 from optimizer.web.json_route import JsonRoute
@@ -16,7 +15,7 @@ from optimizer.web.problems import PROBLEMS
 from optimizer.web.security import TheDesk, requires
 from optimizer.web.shapes.answers import OutcomesOut
 from optimizer.web.shapes.oversight_answers import QuarantineOut
-from optimizer.web.shapes.rendering import json_answer, status_json
+from optimizer.web.shapes.rendering import json_answer, kept_report_json, status_json
 from optimizer.web.shapes.requests import MOST_ITEMS, Identifier
 
 LARGEST_PAGE = 1_000
@@ -70,20 +69,4 @@ async def retry(wish: RetryIn, desk: TheDesk) -> Any:
 
 def waiting_json(one: Waiting) -> dict[str, Any]:
     """See `oversight_answers.WaitingOut`."""
-    report = one.report
-    return {
-        "reason": one.reason,
-        "judged_at": isoformat(one.judged_at),
-        "report": {
-            "event_id": report.event_id,
-            "kind": report.kind,
-            "occurred_at": isoformat(report.occurred_at),
-            "decision_id": report.decision_id,
-            "recipient_key": report.recipient_key,
-            "campaign": report.campaign_id,
-            "value": None if report.value is None else units(report.value),
-            "currency": report.currency,
-            "reverses": report.reverses,
-            "machine": report.machine,
-        },
-    }
+    return {"reason": one.reason, "judged_at": isoformat(one.judged_at), "report": kept_report_json(one.report)}

@@ -12,13 +12,14 @@ from optimizer.domain.happenings import Happening
 from optimizer.domain.instants import isoformat
 from optimizer.domain.micros import units
 from optimizer.domain.sayings import Said
+from optimizer.services.outcomes.recording import OutcomeReport
 from optimizer.services.recipients.disclosing import About, Disclosure
 from optimizer.storage.consents import Consent
 from optimizer.storage.controls import EVERY_CHANNEL
 from optimizer.storage.recipients import Profile
 from optimizer.web.shapes.answers import MessageOut, Out, SaidOut, TargetingOut
-from optimizer.web.shapes.oversight_answers import SuppressionOut
-from optimizer.web.shapes.rendering import outcome_json, words_json
+from optimizer.web.shapes.oversight_answers import KeptReportOut, SuppressionOut
+from optimizer.web.shapes.rendering import kept_report_json, outcome_json, words_json
 
 
 class KnownProfileOut(Out):
@@ -102,8 +103,8 @@ class ReportKeptOut(Out):
     """A report that could not be used."""
 
     reason: str = Field(description="Why not.")
-    received_at: datetime = Field(description="When it came.")
-    report: dict[str, Any] = Field(description="What it said.")
+    received_at: datetime = Field(description="When it came, or was judged last.")
+    report: KeptReportOut = Field(description="What it said.")
 
 
 class MembershipKeptOut(Out):
@@ -171,7 +172,11 @@ def disclosure_json(found: Disclosure) -> dict[str, Any]:
         "decisions": [_decision_json(about) for about in found.decisions],
         "behaviour": [_happening_json(happening) for happening in found.behaviour],
         "quarantine": [
-            {"reason": kept.reason, "received_at": isoformat(kept.received_at), "report": kept.report}
+            {
+                "reason": kept.reason,
+                "received_at": isoformat(kept.received_at),
+                "report": kept_report_json(OutcomeReport(**kept.report)),
+            }
             for kept in found.quarantine
         ],
         "memberships": [

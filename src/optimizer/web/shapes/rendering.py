@@ -19,7 +19,7 @@ from optimizer.services.decisions.deciding import Answer, DecisionRequest
 from optimizer.services.decisions.explaining import Explanation
 from optimizer.services.decisions.ranking import Ranked
 from optimizer.services.group_commit import result_of
-from optimizer.services.outcomes.recording import Recorded
+from optimizer.services.outcomes.recording import OutcomeReport, Recorded
 from optimizer.services.reports.summaries import CampaignSummary
 from optimizer.strategy.variants import Variant
 from optimizer.web.shapes.answers import DecisionOut
@@ -284,6 +284,22 @@ def _budget_json(line: BudgetLine) -> dict[str, Any]:
         "sends": used.sends,
         "ends_at": _time(line.ends_at),
         "exhausted": line.exhausted,
+    }
+
+
+def kept_report_json(report: OutcomeReport) -> dict[str, Any]:
+    """See `oversight_answers.KeptReportOut`."""
+    return {
+        "event_id": report.event_id,
+        "kind": report.kind,
+        "occurred_at": isoformat(report.occurred_at),
+        "decision_id": report.decision_id,
+        "recipient_key": report.recipient_key,
+        "campaign": report.campaign_id,
+        "value": None if report.value is None else units(report.value),
+        "currency": report.currency,
+        "reverses": report.reverses,
+        "machine": report.machine,
     }
 
 
