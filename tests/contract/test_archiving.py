@@ -59,6 +59,11 @@ def exported(house: Any, file: Path) -> Path:
     return file
 
 
+def test_nobody_but_its_owner_can_read_the_file(lived_in: Any, tmp_path: Path) -> None:
+    (tmp_path / ".whole.ledger.draft").write_bytes(b"left over, for all to read")
+    assert exported(lived_in, tmp_path / "whole.ledger").stat().st_mode & 0o777 == 0o600
+
+
 def imported(deployment: Deployment, file: Path) -> None:
     with deployment.store.writing(alone=True) as ledger:
         import_ledger(ledger, file)

@@ -49,6 +49,14 @@ def test_reports_stand_under_their_cause_with_what_helps(service: Any, console: 
     assert "Ask whoever reports them for the decision_id" in page
 
 
+def test_a_report_of_the_ends_of_the_calendar_hides_no_other(service: Any, console: Any) -> None:
+    stray(service, "of-the-year-1", occurred_at="0001-01-01T00:00:00Z")
+    stray(service, "of-the-year-9999", occurred_at="9999-12-31T23:59:59Z")
+    page = console.text(PATH)
+    assert "of-the-year-1" in page
+    assert "of-the-year-9999" in page
+
+
 def test_one_those_of_a_cause_or_all_are_judged_again(site: Any, site_console: Any) -> None:
     stray(site, "one")
     stray(site, "two")

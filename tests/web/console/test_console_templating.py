@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
 import pytest
 from markupsafe import Markup
 
-from optimizer.domain.instants import DAY, HOUR, MINUTE
+from optimizer.domain.instants import DAY, HOUR, MINUTE, instant
 from optimizer.insights.ranking_words import SHARE
 from optimizer.web.console import templating
 
@@ -57,6 +61,18 @@ def test_money_has_its_currency_and_spans_one_unit() -> None:
     assert [templating.span_text(one) for one in (3 * DAY, HOUR, 90 * MINUTE, 0)] == [
         *("3 days", "1 hour", "1 hour", "0 minutes")
     ]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC"])
+def test_every_time_that_can_be_reported_can_be_shown(zone: str) -> None:
+    def tags() -> list[Markup]:
+        templating._zone.set(ZoneInfo(zone))
+        ends = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+        return [templating.time_tag(instant(end)) for end in ends]
+
+    first, last = copy_context().run(tags)
+    assert first.startswith('<time datetime="0001-01-01T00:00:00.000000Z">')
+    assert last.startswith('<time datetime="9999-12-31T23:59:59.999999Z">')
 
 
 def test_nothing_ends_a_script_from_within() -> None:

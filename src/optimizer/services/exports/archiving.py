@@ -85,7 +85,9 @@ def export_ledger(
     """
     draft = file.with_name(f".{file.name}.draft")
     archive, tables, done = ledger.archive, [], 0
+    draft.unlink(missing_ok=True)
     try:
+        draft.touch(mode=0o600)  # what the ledger says of people is nobody else's on this machine
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as whole:
             for table in archive.tables:
                 digest, rows = sha256(), 0

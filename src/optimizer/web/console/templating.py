@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from contextvars import ContextVar
 from functools import cache
 from math import isfinite
@@ -143,5 +144,7 @@ _SPANS = ((DAY, "day"), (HOUR, "hour"), (MINUTE, "minute"))
 def _tag(at: Instant | None, form: str) -> Markup:
     if at is None:
         return escape(NOTHING)
-    local = moment(at).astimezone(_zone.get())
+    local = moment(at)
+    with suppress(OverflowError):  # a report may claim the first or last day of the calendar, which no other zone has
+        local = local.astimezone(_zone.get())
     return Markup('<time datetime="{}">{}</time>').format(isoformat(at), form.format(local))
