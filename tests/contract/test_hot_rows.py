@@ -478,6 +478,21 @@ def test_a_full_disk_is_unavailable_writes_nothing_and_recovers(file: Store) -> 
         assert len(ledger.decisions.insert(many)) == 200
 
 
+def test_what_proves_that_there_is_room_needs_as_much_as_a_decision_does(file: Store, tmp_path: Path) -> None:
+    file.close()  # with nothing left in the log
+    log = tmp_path / "ledger.db-wal"
+    for at in (1, 2):
+        before = log.stat().st_size if log.exists() else 0
+        with file.writing() as ledger:
+            ledger.leases.prove("worker", at)
+        proof = log.stat().st_size
+        with file.writing() as ledger:
+            ledger.decisions.insert([a_decision(f"d{at}")])
+        assert proof - before > log.stat().st_size - proof > 0
+    with file.reading() as ledger:
+        assert ledger.leases.all() == {}, "it is nobody's lease"
+
+
 def test_a_file_that_may_only_be_read_is_unavailable_to_writers(file: Store) -> None:
     def read_only(connection: Any, _record: object) -> None:
         connection.execute("PRAGMA query_only = ON")
