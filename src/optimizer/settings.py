@@ -116,6 +116,14 @@ class Settings(BaseSettings):
         description="URL of an OpenTelemetry collector that gets traces over HTTP; by default none are made.",
     )
 
+    @field_validator("traces_to")
+    @classmethod
+    def _is_of_http(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        if not url or (parts.scheme in {"http", "https"} and parts.hostname):
+            return url
+        raise ValueError("allowed a URL that begins with http:// or https://, as http://collector:4318")
+
     @field_validator("webhooks")
     @classmethod
     def _could_be_secrets(cls, webhooks: Secrets) -> Secrets:
@@ -159,9 +167,10 @@ def read_settings() -> Settings:
 
 def _problem(field: str, found: object, said: str) -> str:
     """What is wrong with a setting; values of those that may be secret are not shown."""
+    name = field if field.isupper() else f"OPTIMIZER_{field.upper()}"  # some bear a name of others
     if field in _ALLOWED:
-        return f"OPTIMIZER_{field.upper()}: found {str(found)[:60]!r}; allowed {_ALLOWED[field]}"
-    return f"OPTIMIZER_{field.upper()}: found a value that is not usable: {said}"
+        return f"{name}: found {str(found)[:60]!r}; allowed {_ALLOWED[field]}"
+    return f"{name}: found a value that is not usable: {said.removeprefix('Value error, ')}"
 
 
 def _texts(secret: SecretStr | tuple[SecretStr, ...]) -> tuple[str, ...]:

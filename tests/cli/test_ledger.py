@@ -1,6 +1,7 @@
 import json
 import shutil
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,20 @@ def test_an_import_that_lacked_the_secret_works_once_it_is_there(
     shutil.copy(busy / ".optimizer" / "secret", restored / ".optimizer" / "secret")
     assert run("ledger", "import", file, "-w", restored).code == 0
     assert run("ledger", "verify", "-w", restored).code == 0
+
+
+def test_a_file_that_cannot_be_written_is_one_clear_message(in_force: Path, run: Any, tmp_path: Path) -> None:
+    file = tmp_path / f"{'a' * 300}.ledger"
+    refused = run("ledger", "export", file, "-w", in_force, "--json")
+    assert refused.code == 3
+    assert refused.err.startswith("error: cannot read or write ")
+    assert refused.err.endswith(": File name too long\n")
+    assert json.loads(refused.out)["error"]["exit_code"] == 3
+
+
+def test_a_full_disk_is_one_clear_message_and_no_verdict(in_force: Path, command: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        verify = [*command, "ledger", "verify", "-w", str(in_force)]
+        refused = subprocess.run(verify, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert refused.returncode == 3
+    assert refused.stderr.decode().splitlines() == ["error: cannot read or write: No space left on device"]

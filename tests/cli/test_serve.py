@@ -94,6 +94,15 @@ def test_sigterm_lets_what_was_accepted_finish(in_force: Path, command: list[str
     assert (verified["ok"], verified["decisions"]) == (True, 8_000)
 
 
+def test_a_log_in_json_has_nothing_but_objects(workspace: Path, command: list[str]) -> None:
+    with serving(command, workspace, "--log-format", "json") as (process, _):
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    events = [json.loads(line)["event"] for line in errors.splitlines()]
+    assert any("optimizer key create" in event for event in events)
+    assert events[-1].startswith("stopped")
+
+
 def test_a_port_that_is_taken_is_one_clear_message(workspace: Path, run: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused = run("serve", "-w", workspace, "--port", str(taken.getsockname()[1]))

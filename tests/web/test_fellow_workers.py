@@ -13,6 +13,7 @@ import pytest
 from optimizer.deployment import Deployment
 from optimizer.errors import ConfigurationError
 from optimizer.settings import Settings
+from optimizer.web.app import create_app
 from optimizer.web.observing.fellow_workers import FellowWorkers, Shared
 from optimizer.web.observing.tallies import MOST_KEYS, OTHER, Spread, Tally, cumulative, merged
 
@@ -123,6 +124,16 @@ def test_a_folder_that_cannot_be_written_is_one_clear_message(tmp_path: Path) ->
         FellowWorkers((), tmp_path / "file")
 
 
+def test_such_a_folder_is_refused_before_the_service_begins(tmp_path: Path, workspace: Callable[..., Path]) -> None:
+    (tmp_path / "file").write_text("")
+    deployment = Deployment(workspace(), Settings(metrics_folder=tmp_path / "file"))
+    try:
+        with pytest.raises(ConfigurationError, match="OPTIMIZER_METRICS_FOLDER"):
+            create_app(deployment)
+    finally:
+        deployment.close()
+
+
 def test_ranges_of_another_release_do_not_stop_a_scrape() -> None:
     assert merged([{("/a",): [1.0, 2.0, 3.0]}, {("/a",): [1.0, 2.0]}]) == {("/a",): [1.0, 2.0]}
 
@@ -133,6 +144,12 @@ def test_a_histogram_counts_up_to_each_bound() -> None:
         spread.observe(value)
     assert cumulative(spread.state()[()], spread.bounds) == [("0.1", 2.0), ("1", 4.0), ("+Inf", 5.0)]
     assert spread.state()[()][-1] == pytest.approx(31.65)
+
+
+def test_what_has_no_labels_is_zero_before_it_happens_so_that_its_first_time_is_a_rise() -> None:
+    assert Tally("refused", "Refused.").state() == {(): [0.0]}
+    assert Spread("seconds", "Seconds.", (), bounds=(0.1, 1.0)).state() == {(): [0.0] * 4}
+    assert Tally("visits", "Visits.", ("route",)).state() == {}
 
 
 def test_labels_that_never_end_are_counted_together() -> None:

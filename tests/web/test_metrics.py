@@ -20,6 +20,7 @@ from optimizer.services.reports.gauges import GAUGES
 from optimizer.settings import Settings
 from optimizer.web.observing import telemetry
 from optimizer.web.routes import scraping
+from optimizer.web.shapes.requests import MOST_ITEMS
 
 Samples = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -220,6 +221,23 @@ def test_a_scrape_without_a_ledger_shows_what_needs_none(
     from_the_ledger = {gauge.name for gauge in GAUGES}
     assert not from_the_ledger & {name for name, _ in found}
     assert value(scrape(), "optimizer_ledger_up") == 1
+
+
+def test_a_disk_that_is_out_of_reach_costs_no_other_figure(
+    site: Any, scrape: Callable[[], Samples], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_: Path) -> None:
+        raise OSError("stale file handle")
+
+    assert value(scrape(), "optimizer_ledger_disk_free_bytes") > 0
+    monkeypatch.setattr("shutil.disk_usage", gone)
+    found = scrape()
+    assert ("optimizer_ledger_disk_free_bytes", frozenset()) not in found
+    assert value(found, "optimizer_ledger_up") == 1
+
+
+def test_the_largest_batch_has_a_range_of_its_own() -> None:
+    assert telemetry.TRANSACTION_ITEMS.bounds[-1] >= MOST_ITEMS
 
 
 def test_a_scrape_of_a_ledger_that_does_not_answer_ends_soon_and_asks_it_only_once(

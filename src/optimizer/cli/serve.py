@@ -69,10 +69,19 @@ def serve(
     inherited: Annotated[str, typer.Option("--inherited", hidden=True)] = "",
 ) -> None:
     """Serve decisions over HTTP until Ctrl-C or SIGTERM; what was accepted by then is finished first."""
+    import structlog
+
     from optimizer.cli.listening import DRAIN_SECONDS, listeners, url_of
     from optimizer.cli.logs import write_logs
 
     write_logs(written=log_format.value)
+
+    def tell(text: str, style: str = "") -> None:
+        if log_format is LogFormat.JSON:  # whoever collects the log reads objects alone
+            structlog.get_logger("optimizer").info(text)
+        else:
+            say(err(), text, style)
+
     if inherited:  # one of several workers
         own, *others = [socket.socket(fileno=int(each)) for each in inherited.split(",")]
         with opened(workspace) as deployment:
@@ -89,7 +98,7 @@ def serve(
             else:
                 out().print(f"serving [bold]{url}[/bold]  (docs at /docs)", soft_wrap=True)
             for hint in hints:
-                say(err(), f"hint: {hint}", "yellow")
+                tell(f"hint: {hint}", "yellow")
 
         if workers == 1:
             _run(deployment, sockets[0], [], drain_delay, announce)
@@ -101,7 +110,7 @@ def serve(
         with TemporaryDirectory(prefix="optimizer-") as made:
             shared = {"OPTIMIZER_METRICS_FOLDER": str(deployment.settings.metrics_folder or made)}
             Workers(commands, sockets, announce, patience_seconds, shared).run()
-    say(err(), "stopped; everything that was acknowledged is in the ledger")
+    tell("stopped; everything that was acknowledged is in the ledger")
 
 
 def _command(

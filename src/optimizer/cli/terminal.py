@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, NoReturn
@@ -150,6 +150,17 @@ class Commands(Group):
             if ctx.meta.get(_JSON):
                 emit({"ok": False, "error": {"kind": type(error).__name__, "detail": str(error), "exit_code": code}})
             fail(str(error), code)
+        except BrokenPipeError:
+            raise  # whoever read us has seen enough
+        except OSError as error:  # of a disk or a folder: a full one, or one that is not ours to write to
+            if os.environ.get("OPTIMIZER_DEBUG") == "1":
+                raise
+            where = f" {error.filename}" if error.filename else ""
+            detail = f"cannot read or write{where}: {error.strerror or error}"
+            if ctx.meta.get(_JSON):
+                with suppress(OSError):  # it may be our own output that cannot be written
+                    emit({"ok": False, "error": {"kind": "OSError", "detail": detail, "exit_code": CANNOT}})
+            fail(detail, CANNOT)
         except KeyboardInterrupt:
             fail("interrupted", INTERRUPTED)
 

@@ -22,6 +22,7 @@ from optimizer.web.fast.express import DESK
 from optimizer.web.fast.hot import HotRoutes
 from optimizer.web.headers import SecurityHeaders
 from optimizer.web.limits import BodyLimit
+from optimizer.web.observing.fellow_workers import FellowWorkers
 from optimizer.web.observing.requests_seen import Observing, begin_tracing
 from optimizer.web.observing.telemetry import ACCESS_LOG
 from optimizer.web.protocols import bundles, cloud_events, fetching, ofrep, tracking, webhooks
@@ -104,6 +105,7 @@ def create_app(deployment: Deployment, *, reads_aside: bool = False) -> FastAPI:
     )
     app.state.aside = Aside(deployment.folder, deployment.settings) if reads_aside else None
     ACCESS_LOG.share = deployment.settings.access_log_share
+    FellowWorkers((), deployment.settings.metrics_folder).close()  # what is wrong with it is said before anything runs
     problems.install(app)
     problem_pages.install(app)
     app.add_middleware(EscapedSlashes)

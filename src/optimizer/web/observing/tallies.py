@@ -50,15 +50,21 @@ class _Keyed:
         self.labels = tuple(labels)
         self.bounds = tuple(bounds)
         self._cells: State = {}
+        if not labels:  # shown as 0 from the first scrape on: to a rate, a series that begins with 1 has not risen
+            self._new(())
 
     def state(self) -> State:
         """Values by key, as they are now."""
         return {key: cell.copy() for key, cell in self._cells.copy().items()}
 
-    def _new(self, key: Labels, size: int) -> list[float]:
+    @property
+    def _size(self) -> int:
+        return 1
+
+    def _new(self, key: Labels) -> list[float]:
         if len(self._cells) >= MOST_KEYS:
             key = (OTHER,) * len(self.labels)
-        return self._cells.setdefault(key, [0.0] * size)
+        return self._cells.setdefault(key, [0.0] * self._size)
 
 
 class Tally(_Keyed):
@@ -66,7 +72,7 @@ class Tally(_Keyed):
 
     def add(self, key: Labels = (), n: float = 1) -> None:
         """Count `n` more."""
-        (self._cells.get(key) or self._new(key, 1))[0] += n
+        (self._cells.get(key) or self._new(key))[0] += n
 
     def add_all(self, counts: Mapping[Labels, int]) -> None:
         """Count several keys at once."""
@@ -79,9 +85,13 @@ class Spread(_Keyed):
 
     kind = "histogram"
 
+    @property
+    def _size(self) -> int:
+        return len(self.bounds) + 2
+
     def observe(self, value: float, key: Labels = ()) -> None:
         """Note one value."""
-        cell = self._cells.get(key) or self._new(key, len(self.bounds) + 2)
+        cell = self._cells.get(key) or self._new(key)
         cell[bisect_left(self.bounds, value)] += 1
         cell[-1] += value
 

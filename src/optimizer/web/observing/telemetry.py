@@ -22,7 +22,7 @@ from optimizer.web.observing.request_ids import CURRENT
 from optimizer.web.observing.tallies import Labels, Metric, Spread, Tally
 
 _LATENCIES = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048)
+_SIZES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_024, 2_048, 4_096, 8_192, 16_384)  # a batch has up to 10,000
 NO_VARIANT: Final = ""
 SLOW_SECONDS: Final = 1.0
 

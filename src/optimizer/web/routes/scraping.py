@@ -11,6 +11,7 @@ import asyncio
 import platform
 import shutil
 import time
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -67,7 +68,8 @@ class Scraping:
             exposition.BUILD: {(__version__, platform.python_version()): 1},
         }
         if self._ledger_folder is not None:
-            values[exposition.DISK_FREE] = {(): shutil.disk_usage(self._ledger_folder).free}
+            free = await asyncio.to_thread(_free_bytes, self._ledger_folder)
+            values[exposition.DISK_FREE] = {} if free is None else {(): free}
         scrape = Scrape(telemetry.METRICS, workers, {**values, **self._readings})
         return await asyncio.to_thread(scrape.text, accept)
 
@@ -131,3 +133,11 @@ class Scraping:
         finally:
             took = time.monotonic() - began
             self._next_at = time.monotonic() + max(KEPT_SECONDS, took / LARGEST_SHARE)
+
+
+def _free_bytes(folder: Path) -> int | None:
+    """Room left on the disk of a folder; None while that is out of reach, as a disk over a network may be."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return None
