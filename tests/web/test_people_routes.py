@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -95,6 +96,25 @@ def test_everything_is_exported_and_then_nothing_is_left(site: Any) -> None:
 def test_whoever_is_unknown_can_be_exported_and_erased_as_well(site: Any) -> None:
     assert site.client.get("/v1/recipients/nobody/export").json()["decisions"] == []
     assert site.client.delete("/v1/recipients/nobody").json()["decisions"] == 0
+
+
+def test_what_a_reader_kept_in_the_files_is_taken_out_when_the_reader_is_gone(
+    deploy: Any, new_database: Any, make_house: Any, serve: Any, files: Any
+) -> None:
+    deployment = deploy(new_database("sqlite"))
+    make_house(deployment).apply(files)
+    log = Path(f"{deployment.store.engine.url.database}-wal")
+    with serve(deployment, files) as service:
+        texts = {"tcf": "what-dora-agreed-to"}
+        service.client.put("/v1/recipients/dora", json={"attributes": {}, "consent_texts": texts})
+        with deployment.store.reading() as ledger:
+            ledger.decisions.count()
+            assert service.client.delete("/v1/recipients/dora").json()["scrubbed"] is False
+            assert b"what-dora-agreed-to" in log.read_bytes()
+        until = time.monotonic() + 20
+        while b"what-dora-agreed-to" in log.read_bytes():
+            assert time.monotonic() < until
+            time.sleep(0.05)
 
 
 def test_a_serving_process_lets_go_of_what_is_old_enough(

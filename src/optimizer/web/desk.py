@@ -36,6 +36,7 @@ class Desk:
     """Everything one serving process can do."""
 
     def __init__(self, deployment: Deployment) -> None:
+        self.owes_scrub = False  # whether what was erased is still in the files, because somebody read them
         self._store = deployment.store
         self._live = deployment.live
         handlers: list[Handler] = [
@@ -122,7 +123,9 @@ class Desk:
             except Unavailable:
                 return False  # it is erased all the same; old copies go with a later scrub
 
-        return await run_in_threadpool(run)
+        done = await run_in_threadpool(run)
+        self.owes_scrub = not done and self._store.is_sqlite  # PostgreSQL needs more than that, and an operator
+        return done
 
     async def close(self) -> None:
         """Finish what was accepted and stop."""

@@ -149,7 +149,8 @@ class ErasedOut(Out):
     quarantined: int = Field(description="How many reports in quarantine went.")
     tombstones: int = Field(description="Entries that keep somebody who said no from being contacted again.")
     scrubbed: bool = Field(
-        description="Whether the old bytes have left the database's files too; if not, `optimizer privacy scrub`."
+        description="Whether the old bytes have left the database's files too; if not, the service goes on trying with "
+        "SQLite, and PostgreSQL needs `optimizer privacy scrub --whole`."
     )
 
 
