@@ -72,6 +72,24 @@ def test_a_forecast_goes_on_from_what_the_ledger_knows(running: Any) -> None:
         forecasted(running, campaign="nobody")
 
 
+def test_where_each_outcome_counts_so_do_those_to_come(sqlite_house: Any, files: Any, edited: Any) -> None:
+    house = sqlite_house
+    house.apply(
+        edited(files, "strategy.yaml", ("{outcome: purchase, value: first}", "{outcome: purchase, value: count}"))
+    )
+    for day in range(10):
+        answers = house.decide(*[house.request(f"{day}-{i}", attributes={"days": 100}) for i in range(20)])
+        house.later(HOUR)
+        sent = [one.decision.decision_id for one in answers if isinstance(one, Answer) and one.decision.variant_id]
+        house.record(*[house.report(bought, occurred_at=house.now) for bought in sent[:4] for _ in range(3)])
+        house.learn()
+        house.later(DAY - HOUR)
+    found = forecasted(house)
+    assert found.reward_so_far == pytest.approx(120.0)
+    assert found.reward_in_all is not None
+    assert found.reward_in_all.median == pytest.approx(120.0 + 28 * 12, rel=0.35)
+
+
 def test_before_anything_came_nothing_is_said_unless_people_expect_something(
     sqlite_house: Any, files: Any, edited: Any
 ) -> None:

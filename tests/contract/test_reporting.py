@@ -93,6 +93,13 @@ def test_a_report_before_anything_happened_has_no_numbers_it_does_not_know(sqlit
             assert (one["difference"], one["at_maturity"], one["matured"]["trials"]) == (None, None, 0)
 
 
+def test_where_each_outcome_counts_a_report_says_what_is_learned(sqlite_house: Any, files: Any, edited: Any) -> None:
+    assert reported(sqlite_house).caution == ""
+    each = ("{outcome: purchase, value: first}", "{outcome: purchase, value: count}")
+    sqlite_house.apply(edited(files, "strategy.yaml", each))
+    assert "whether a trial earns anything, not by how often" in reported(sqlite_house).caution
+
+
 def test_trials_mature_when_their_window_is_over(sqlite_house: Any) -> None:
     house = sqlite_house
     decisions = [answer.decision for answer in house.learning(20, attributes={"days": 3})]

@@ -50,6 +50,13 @@ def reward_unit(rule: RewardRule, currency: str) -> str:
     return SHARE if rule.value == "first" and not rule.penalties else REWARDS
 
 
+def learned_words(rule: RewardRule) -> str:
+    """That a model learns less than rewards count, in a sentence; empty where it does not."""
+    if rule.value != "count":
+        return ""
+    return "Variants are chosen by whether a trial earns anything, not by how often: believed counts one at most."
+
+
 def offer(ranking: Ranking, control: str | None) -> str:
     """What the person who asks may offer, in one sentence."""
     if ranking.segment_id is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from optimizer.domain.evidence import Evidence
 from optimizer.domain.instants import HOUR, Instant
 from optimizer.domain.micros import MICRO, units
 from optimizer.domain.reasons import Group
@@ -55,6 +56,7 @@ def earning_of(
     posterior = table.posterior
     draws = mean_rewards(posterior.mean, *posterior.interval(), n_paths, rng)  # [N, S, A]
     each = np.einsum("nsa,sa,s->n", draws, _allocation(tactic, table), np.array(mix.segments)) * mix.exposed
+    each *= _times(tactic, heard)
     others, others_to_come = _others(tactic, past, heard_until, n_paths, rng)
     curve = curve_of(tactic, heard, heard_until)
     penalties = tuple(tactic.reward_rule.penalty_units)
@@ -64,6 +66,16 @@ def earning_of(
     silent = earned(np.full((n_paths, 1), unheard), Yield(each / max(mix.exposed, 1e-9), lump), rng)[:, 0]
     coming = still_to_come(heard, curve, heard_until, penalties, lump, n_paths, rng) + silent * bool(unheard)
     return Earning(learning, others, reward_so_far(tactic, past), coming + others_to_come)
+
+
+def _times(tactic: Tactic, heard: Evidence) -> float:
+    """By how much trials earn more than is believed: where each outcome counts, models learn whether there was one."""
+    if tactic.reward_rule.value != "count":
+        return 1.0
+    happened = heard.penalty_counts.sum(axis=(1, 2, 3))
+    learned = float(heard.positives.sum() - happened @ np.array(tactic.reward_rule.penalty_units))
+    earned_so_far = float(heard.rewards.sum())
+    return earned_so_far / learned if min(earned_so_far, learned) > 0.0 else 1.0
 
 
 def _allocation(tactic: Tactic, table: AllocationTable) -> Floats:

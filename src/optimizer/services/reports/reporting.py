@@ -30,7 +30,7 @@ from optimizer.guardrails.budget import Affordable
 from optimizer.guardrails.eligibility import blocked, blocks, ordinary
 from optimizer.insights.difference_words import misleading
 from optimizer.insights.measures.alikeness import Alikeness
-from optimizer.insights.ranking_words import SHARE, reward_unit
+from optimizer.insights.ranking_words import SHARE, learned_words, reward_unit
 from optimizer.policy.beta_bernoulli import beta_posterior
 from optimizer.policy.effective import Maturity
 from optimizer.policy.hurdle import hurdle_posterior
@@ -149,6 +149,7 @@ class CampaignReport:
         maturity_unit: of what is expected at maturity: a share of the trials, or the currency of amounts.
         lift: the learning group of all segments compared with the holdout.
         alike: how alike trials of one recipient are, in which every difference has been widened.
+        learned: that a model learns less than rewards count, in words; empty where it does not.
     """
 
     campaign: CampaignSummary
@@ -163,13 +164,14 @@ class CampaignReport:
     lift: Difference | None
     outcomes: dict[str, int]
     alike: Alikeness
+    learned: str = ""
 
     @property
     def caution(self) -> str:
-        """What to mind in the intervals of differences; empty where there are none, or nothing to mind."""
+        """What to mind in what is believed, and in the intervals of differences; empty where there is nothing."""
         found = [self.lift, *(one.difference for segment in self.segments for one in segment.variants)]
         told = any(one is not None and one.found.seen >= one.found.enough for one in found)
-        return self.alike.sentence if told else ""
+        return " ".join(said for said in (self.learned, self.alike.sentence if told else "") if said)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -195,16 +197,14 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant, cells: So
         live: what is in force.
         campaign_id: the campaign.
         now: the instant.
-        cells: its statistics, where they have been read already; wider buckets will do, see
-            `services.campaign_sums`.
+        cells: its statistics, where they have been read already; wider buckets will do: `services.campaign_sums`.
 
     Raises:
         NotFound: no such campaign.
     """
     loaded = live.at(ledger)
     tactic = loaded.tactic(campaign_id)
-    strategy = loaded.strategy
-    objective = next(o for o in strategy.objectives if o.id == tactic.campaign.serves)
+    objective = next(o for o in loaded.strategy.objectives if o.id == tactic.campaign.serves)
     if cells is None:
         cells = list(ledger.statistics.of_campaign(campaign_id))
     outcomes: dict[str, int] = {}
@@ -212,7 +212,7 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant, cells: So
         kind = cell.metric.removeprefix("outcome:")
         if kind != cell.metric and sums.n:
             outcomes[kind] = outcomes.get(kind, 0) + sums.n
-    unit = reward_unit(tactic.reward_rule, strategy.currency)
+    unit = reward_unit(tactic.reward_rule, loaded.currency)
     alike = alikeness(ledger, campaign_id, _total(cells, reward_metric(tactic.reward_rule.objective_id)).n)
     known = _known(tactic, loaded.tables[campaign_id], evidence_of(tactic, cells), unit, alike, now)
     of_segment: defaultdict[str, list[tuple[Cell, Sums]]] = defaultdict(list)
@@ -233,6 +233,7 @@ def report(ledger: Ledger, live: Live, campaign_id: str, now: Instant, cells: So
         lift=_difference(known, compared(tactic.reward_rule, sent(in_force), held_out(in_force)), HOLDOUT),
         outcomes=dict(sorted(outcomes.items())),
         alike=alike,
+        learned=learned_words(tactic.reward_rule),
     )
 
 
@@ -312,8 +313,7 @@ def _sums(maturity: Maturity, at: tuple[int, int]) -> Sums:
 
 
 def _at_maturity(known: _Known, at: tuple[int, int]) -> Estimate:
-    maturity = known.maturity
-    is_amount = known.tactic.reward_rule.in_amounts
+    maturity, is_amount = known.maturity, known.tactic.reward_rule.in_amounts
     value = float((maturity.expected_rewards if is_amount else maturity.expected_positives)[at] / known.trials[at])
     low, high = (float(end[at]) for end in known.ends)
     return Estimate(value, min(low, value), max(high, value))

@@ -68,7 +68,10 @@ class VariantReportOut(Out):
     removed_by: Block | None = Field(description="The rule that keeps it from being chosen now; null if it can be.")
     decisions: int = Field(description="How often it was decided.")
     rate: RateOut = Field(description="Of all its trials.")
-    believed: EstimateOut = Field(description="Mean reward of a trial as the campaign's own policy believes it.")
+    believed: EstimateOut = Field(
+        description="Mean reward of a trial as the campaign's own policy believes it; where the objective counts each "
+        "outcome (`value: count`), one reward of a trial at most."
+    )
     matured: RateOut = Field(description="Of the trials whose outcomes are all in.")
     at_maturity: EstimateOut | None = Field(
         description="Rate, or mean reward of amounts, that all trials are expected to have come to once every outcome "
