@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import typer
+import uvicorn
 import yaml
 from typer.testing import CliRunner
+from uvicorn.middleware.proxy_headers import _TrustedHosts
 
 from optimizer.cli.main import app
 from optimizer.services import group_commit
@@ -89,6 +91,22 @@ def test_every_header_is_named_as_it_is_sent() -> None:
         if name != b"content-security-policy":
             title = "-".join(part.capitalize() for part in name.decode().split("-"))
             assert f"`{title}: {value.decode()}`" in text
+
+
+def test_whose_word_on_addresses_is_taken_is_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    believed = uvicorn.Config("none").forwarded_allow_ips
+    assert {f"`{address}`" for address in str(believed).split(",")} <= set(re.findall("`[^`]+`", section("Limits")))
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "")
+    assert "`FORWARDED_ALLOW_IPS=` without a value believes nobody" in " ".join(GUIDE.split())
+    assert "127.0.0.1" not in _TrustedHosts(uvicorn.Config("none").forwarded_allow_ips)
+
+
+def test_every_place_it_calls_is_named() -> None:
+    text = section("What there is to protect")
+    assert "OPTIMIZER_RECEIVERS" in text
+    assert "OPTIMIZER_WEBHOOKS" in text
+    assert "calls nobody" not in GUIDE
 
 
 def test_the_kubernetes_part_is_yaml_and_asks_for_what_the_image_is() -> None:
