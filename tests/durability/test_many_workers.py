@@ -234,6 +234,22 @@ def test_workers_end_with_their_parent(sqlite_house: Any, served: Any, wait_unti
     wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), "the workers' end", 30)
 
 
+def test_a_worker_whose_parent_ends_while_it_starts_stops_as_it_should(
+    sqlite_house: Any, served: Any, wait_until: Any
+) -> None:
+    serving = served(sqlite_house, str(sqlite_house.deployment.store.engine.url))
+    serving.start("--workers", "2")
+    killed = serving.workers()[1]
+    os.kill(killed, signal.SIGKILL)
+    wait_until(lambda: serving.workers()[1] != killed, "a new worker")
+    assert serving.process is not None
+    serving.process.kill()
+    serving.process.wait(10)
+    pids = list(serving.workers().values())
+    wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), "the workers' end", 30)
+    assert "BrokenPipeError" not in serving.log()
+
+
 def test_readiness_is_withdrawn_before_the_service_stops(sqlite_house: Any, served: Any, wait_until: Any) -> None:
     serving = served(sqlite_house, str(sqlite_house.deployment.store.engine.url))
     serving.start("--workers", "2", "--drain-delay", "8")

@@ -92,7 +92,12 @@ class Server(uvicorn.Server):
         """Start, and say so."""
         await super().startup(sockets)
         if self.started:
-            self._announce()
+            try:
+                self._announce()
+            except BrokenPipeError:
+                if not self._neighbours:
+                    raise
+                self._parent = 0  # it ended while we started: what was accepted is finished, and so are we
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Be not ready at once, and stop after the delay; a second signal does not wait for that."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -126,8 +127,7 @@ def _command(
 def _tell_parent() -> None:
     from optimizer.cli.workers import READY
 
-    sys.stdout.buffer.write(READY)
-    sys.stdout.buffer.flush()
+    os.write(sys.stdout.fileno(), READY)  # should it be gone, nothing is left to be written when we end
 
 
 def _run(
