@@ -17,6 +17,7 @@ from optimizer.errors import ConfigurationError
 from optimizer.services.keys.api_keys import GENEROUS
 from optimizer.services.keys.rates import FASTEST
 
+_LONGEST_ACTOR = 200
 Secrets = Mapping[str, SecretStr | tuple[SecretStr, ...]]  # by provider
 
 
@@ -124,6 +125,14 @@ class Settings(BaseSettings):
             return url
         raise ValueError("allowed a URL that begins with http:// or https://, as http://collector:4318")
 
+    @field_validator("actor")
+    @classmethod
+    def _is_a_name(cls, actor: str | None) -> str | None:
+        """What the audit trail shows in terminals must not steer them, nor look like another line of it."""
+        if actor is not None and not (actor.isprintable() and len(actor) <= _LONGEST_ACTOR):
+            raise ValueError("no name")
+        return actor
+
     @field_validator("webhooks")
     @classmethod
     def _could_be_secrets(cls, webhooks: Secrets) -> Secrets:
@@ -135,6 +144,7 @@ class Settings(BaseSettings):
 
 
 _ALLOWED = {  # of the settings that are no secret
+    "actor": f"a name of at most {_LONGEST_ACTOR} visible characters",
     "environment": "1 to 16 lower-case letters and digits",
     "rate_per_second": f"a whole number from 1 to {FASTEST}",
     "rate_burst": f"a whole number from 1 to {FASTEST}",

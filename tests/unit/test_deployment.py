@@ -98,6 +98,9 @@ def test_a_setting_that_is_not_usable_is_named(monkeypatch: pytest.MonkeyPatch) 
         ("ACCESS_LOG_SHARE", "5%", "found '5%'; allowed a number from 0 to 1: 0.01 for 1 %"),
         ("METRICS_OPEN", "maybe", "found 'maybe'; allowed true or false"),
         ("ENVIRONMENT", "Live!", "found 'Live!'; allowed 1 to 16 lower-case letters and digits"),
+        ("ACTOR", "ann\x1b[31m", r"found 'ann\x1b[31m'; allowed a name of at most 200 visible characters"),
+        ("ACTOR", "ann\n2 bob", r"found 'ann\n2 bob'; allowed a name of at most 200 visible characters"),
+        ("ACTOR", "a" * 201, f"found '{'a' * 60}'; allowed a name of at most 200 visible characters"),
         ("WEBHOOKS", "{mailgun: hunter2}", "found no JSON; allowed a JSON object, in one line"),
     ],
 )
