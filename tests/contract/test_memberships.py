@@ -182,6 +182,15 @@ def test_a_consent_that_is_withdrawn_ends_a_sequence_at_once_and_one_that_flaps_
     assert [kind for kind, *_ in club.told()] == ["entered", "left", "entered"]
 
 
+def test_whoever_unsubscribes_leaves_in_the_same_transaction(both_clubs: Club) -> None:
+    club = both_clubs
+    assert club.put("ann", days=100) == 1
+    asked = club.house.decided("ann", "r1", attributes={"days": 100}).decision
+    club.house.later(1)
+    assert club.house.recorded(asked.decision_id, "unsubscribed") == "accepted"
+    assert club.told()[-1] == ("left", "ann", "lapsed", None)
+
+
 def test_where_consent_is_needed_only_those_who_gave_it_are_announced(club: Club) -> None:
     club.apply((APPROVAL, f"{APPROVAL}channels: {{email: {{}}}}\ndata: {{consent_required: [email]}}\n"))
     assert club.put("ann", days=100) == 0

@@ -155,6 +155,7 @@ def _suppress(
         found.append(Suppression(key, EVERY_CHANNEL if everywhere else channel, now, f"outcome {report.kind}"))
     if found:
         ledger.suppressions.add(found)
+        changed_all(ledger, live, dict.fromkeys(one.recipient_key for one in found), now)
 
 
 def _named(ledger: Ledger, reports: Mapping[str, OutcomeReport], keys: Mapping[str, str]) -> dict[str, str | None]:
