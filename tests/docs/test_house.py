@@ -45,6 +45,12 @@ def test_words_the_glossary_rules_out_are_not_used(word: str) -> None:
     assert users == []
 
 
+def test_the_glossary_is_one_table_from_its_first_word_to_its_last() -> None:
+    lines = (ROOT / "docs" / "glossary.md").read_text().splitlines()
+    rows = [n for n, line in enumerate(lines) if line.startswith("|")]
+    assert rows == list(range(rows[0], rows[-1] + 1))  # what stands between rows ends the table where it is rendered
+
+
 def test_decision_records_are_numbered_without_gaps_and_have_their_four_parts() -> None:
     records = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))

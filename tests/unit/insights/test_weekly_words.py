@@ -14,7 +14,7 @@ from optimizer.domain.instants import DAY, HOUR, instant
 from optimizer.errors import InvalidRequest
 from optimizer.insights.measures.alikeness import Alikeness
 from optimizer.insights.weekly.document import LONGEST, Document, Section, Table, words
-from optimizer.insights.weekly.found import CampaignWeek, Event, Lift, SegmentWeek, WeeklyReview
+from optimizer.insights.weekly.found import MESSAGES, Budget, CampaignWeek, Event, Lift, SegmentWeek, WeeklyReview
 from optimizer.insights.weekly.mail import mail_html
 from optimizer.insights.weekly.markdown import escaped, markdown
 from optimizer.insights.weekly.saying import document_of, event_sentence, leader_sentence, lift_sentence
@@ -197,3 +197,16 @@ def test_a_leader_that_stays_is_no_news() -> None:
     text = markdown(document_of(review))
     assert "- winback: no leader changed." in text
     assert "| winback, lapsed | hello | 0.95 | 0.90 | 100 |" in text
+
+
+def test_money_in_use_has_cents_and_messages_are_whole() -> None:
+    week = week_named("2026-W43", LONDON)
+    budgets = (
+        Budget("campaign winback, 2026-10", 1069.5, 3000.0, "GBP", ""),
+        Budget("channel email, 2026-10-19", 1500.0, 1500.0, MESSAGES, "used up now"),
+    )
+    one = CampaignWeek("winback", "buy", 5, 4, 3, 0.0, (), None, None, None, budgets, "live")
+    review = WeeklyReview(week, week.ends, "acme", "Europe/London", "GBP", 1, True, (), (), (one,), (), (), "0" * 64)
+    text = markdown(document_of(review))
+    assert "- campaign winback, 2026-10: 1,069.50 of 3,000.00 GBP in use." in text
+    assert "- channel email, 2026-10-19: 1,500 of 1,500 messages in use; used up now." in text

@@ -9,6 +9,8 @@ from optimizer.insights.forecasting.tracking import Kept
 from optimizer.insights.measures.alikeness import Alikeness
 from optimizer.insights.weekly.weeks import Week
 
+MESSAGES = "messages"  # the unit of a limit that is no money
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -76,6 +78,7 @@ class Budget:
 
     Attributes:
         what: which, in words.
+        unit: a currency, or `MESSAGES`.
         ends: when it leaves no room, in words; empty where nothing can be said.
     """
 

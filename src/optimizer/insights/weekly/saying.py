@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from optimizer.domain.instants import Instant, moment
 from optimizer.insights.ranking_words import SHARE
 from optimizer.insights.weekly.document import Document, Section, Table, words
-from optimizer.insights.weekly.found import Ask, CampaignWeek, Event, Lift, SegmentWeek, WeeklyReview
+from optimizer.insights.weekly.found import MESSAGES, Ask, Budget, CampaignWeek, Event, Lift, SegmentWeek, WeeklyReview
 
 _DID = {
     "apply": "put {subject} of the documents in force",
@@ -216,10 +216,15 @@ def _budget_lines(campaigns: Sequence[CampaignWeek]) -> list[str]:
     """A line for each limit; one that campaigns share is told once."""
     limits = {(words(budget.what), budget.unit): budget for one in campaigns for budget in one.budgets}
     return [
-        f"{what}: {budget.used:,.2f} of {budget.amount:,.2f} {unit} in use"
-        + (f"; {budget.ends}." if budget.ends else ".")
+        f"{what}: {_used(budget)} {unit} in use" + (f"; {budget.ends}." if budget.ends else ".")
         for (what, unit), budget in limits.items()
     ]
+
+
+def _used(budget: Budget) -> str:
+    """How much of it is in use; messages are told whole."""
+    places = 0 if budget.unit == MESSAGES else 2
+    return f"{budget.used:,.{places}f} of {budget.amount:,.{places}f}"
 
 
 def _amount(value: float, unit: str) -> str:

@@ -18,7 +18,7 @@ from optimizer.insights.forecasting.daily import Daily, Hours, as_date, daily, d
 from optimizer.insights.forecasting.tracking import WEEK, Kept, week_ahead
 from optimizer.insights.forecasting.traffic import MOST_DAYS
 from optimizer.insights.ranking_words import reward_unit
-from optimizer.insights.weekly.found import Budget, CampaignWeek, Lift, SegmentWeek
+from optimizer.insights.weekly.found import MESSAGES, Budget, CampaignWeek, Lift, SegmentWeek
 from optimizer.insights.weekly.weeks import Week, week_before
 from optimizer.services.budgets import budget_lines
 from optimizer.services.forecasts.forecasting import forecast
@@ -204,7 +204,7 @@ def _budgets(
             (True, line.allowance.sends, float(line.reading.sends)),
         ):
             if amount is not None:
-                most, unit = (float(amount), "messages") if in_sends else (units(amount), loaded.currency)
+                most, unit = (float(amount), MESSAGES) if in_sends else (units(amount), loaded.currency)
                 ends = "used up now" if line.exhausted else ends_of.get((*line.key, in_sends), "")
                 found.append(Budget(what, used, most, unit, ends))
     return tuple(found)
