@@ -87,6 +87,11 @@ def test_evaluate_judges_fixed_policies(scenario: Path, run: Any) -> None:
     shown = run("evaluate", scenario)
     assert shown.code == 0, shown
     assert "offer-only: Weak: 600 decisions are worth" in shown.out
+    assert "more than the log, 95 %" in shown.out
+    assert "dm is its model's word" in shown.out
+    scenario.write_text(SCENARIO.replace("{bootstraps: 20}", "{bootstraps: 20, level: 0.8}"))
+    narrower = run("evaluate", scenario)
+    assert "80 % interval  more than the log, 80 %" in narrower.out
     assert "learning is not judged" in shown.out
 
 

@@ -28,7 +28,8 @@ def show_judgement(console: Console, result: Result) -> None:
         say(console, f"mean reward of what was logged: {_number(result.history.mean_reward)}")
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column("policy, estimator", no_wrap=True)
-    for name in ("reward", "95 % interval", "more than the log, 95 %"):
+    level = f"{100 * (result.judged[0].level if result.judged else 0.95):g} %"
+    for name in ("reward", f"{level} interval", f"more than the log, {level}"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in result.judged:
         table.add_row(Text.assemble((one.policy, "bold"), " · ", (one.word, _STYLES[one.word])))
@@ -41,6 +42,8 @@ def show_judgement(console: Console, result: Result) -> None:
             )
         table.add_section()
     console.print(table)
+    if any("dm" in one.estimates for one in result.judged):
+        say(console, "dm is its model's word: its interval knows of chance, not of what the model has wrong", "dim")
     for one in result.judged:
         console.print(Text.assemble((one.policy, "bold"), ": ", (one.sentence, _STYLES[one.word])), soft_wrap=True)
         for reason in one.reasons[1:]:

@@ -113,7 +113,7 @@ def judgements(
     for place, (question, total) in enumerate(zip(questions, totals, strict=True)):
         evaluation = concluded(total, question.settings, bets.get(place))
         found |= evaluation.judgements
-    judged = [_judged(policy, history, found[policy.name], learned[policy.name]) for policy in policies]
+    judged = [_judged(policy, history, found[policy.name], learned[policy.name], written.level) for policy in policies]
     return tuple(judged), evaluation.logged.value
 
 
@@ -205,7 +205,9 @@ def _target(policy: PolicyEntry, history: History, learned: LearnedPolicy | None
     return Logged() if shares is None else SegmentShares(shares)
 
 
-def _judged(policy: PolicyEntry, history: History, found: Judgement, learned: LearnedPolicy | None) -> Judged:
+def _judged(
+    policy: PolicyEntry, history: History, found: Judgement, learned: LearnedPolicy | None, level: float
+) -> Judged:
     contents = history.contents
     shares = fixed_shares(policy, contents.segment_ids, contents.variant_ids)
     return Judged(
@@ -224,6 +226,7 @@ def _judged(policy: PolicyEntry, history: History, found: Judgement, learned: Le
             segment: {v: float(share) for v, share in zip(contents.variant_ids, shares[place], strict=True)}
             for place, segment in enumerate(contents.segment_ids)
         },
+        level=level,
     )
 
 

@@ -204,6 +204,7 @@ class Judged:
             ``weights`` has the number of ``zeros``, and of weights between each two ``edges`` their ``counts``.
         plug_in: value of a learned policy on the rows it was learned from, which flatters it; None for others.
         shares: of each variant, by segment, where the policy has fixed shares.
+        level: how often each interval is to hold the truth.
     """
 
     policy: str
@@ -216,6 +217,7 @@ class Judged:
     headline: str = ""
     plug_in: float | None = None
     shares: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    level: float = 0.95
 
 
 @dataclass(frozen=True, slots=True)
