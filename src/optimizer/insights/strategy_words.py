@@ -111,8 +111,9 @@ def _contacts(strategy: Strategy) -> Iterator[Rule]:
 
 
 def _contact_words(rule: ContactRule) -> str:
-    where = f" on {_listed(rule.channels)} together" if rule.channels else " on all channels together"
-    return f"Nobody gets more than {_counted(rule.at_most, 'message')} in any {span_words(rule.per)}{where}."
+    where = f" on {_listed(rule.channels)}" if rule.channels else " on all channels"
+    together = "" if len(rule.channels or ()) == 1 else " together"
+    return f"Nobody gets more than {_counted(rule.at_most, 'message')} in any {span_words(rule.per)}{where}{together}."
 
 
 def _hours(strategy: Strategy) -> Iterator[Rule]:

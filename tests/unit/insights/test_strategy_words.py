@@ -46,6 +46,7 @@ channels:
 contact_policy:
   - {at_most: 1, per: P1D}
   - {at_most: 4, per: P7D, channels: [email, sms]}
+  - {at_most: 2, per: P7D, channels: [sms]}
 brand:
   banned_phrases: ["risk-free"]
   required: {sms: ["STOP"]}
@@ -90,6 +91,7 @@ def test_every_section_is_said_in_sentences() -> None:
     assert said["contact_policy"] == [
         "Nobody gets more than 1 message in any 1 day on all channels together.",
         "Nobody gets more than 4 messages in any 7 days on email and sms together.",
+        "Nobody gets more than 2 messages in any 7 days on sms.",
     ]
     assert said["channels"] == [
         "On email nothing is sent between 21:00 and 08:00 where the recipient lives; somebody whose time zone is "
