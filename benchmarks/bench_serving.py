@@ -3,17 +3,18 @@
 Run: ``python benchmarks/bench_serving.py > benchmarks/results/serving.txt``; ``--quick`` takes about a minute, and
 ``--only decisions --database sqlite`` measures one part. `optimizer serve` runs on one core, as a user would run it;
 the load (and PostgreSQL) on another. Rounds alternate between all that is compared, and figures are medians of rounds;
-ratios are medians of each round's own ratio. The limits: an empty FastAPI endpoint for single decisions; for batches
-the very rows that the service has just written, written again into an empty database of the same tables and indexes
-by a bare `executemany` (`COPY` on PostgreSQL). Every answer must say 200, the ledger must hold exactly what was
-acknowledged, and `optimizer ledger verify` must find nothing. Ends with status 1 if a target is missed.
+ratios are medians of each round's own ratio. The limits: an empty FastAPI endpoint for single decisions, beside which
+a bare prototype shows what durable rows alone leave of its speed (`serving_parts/bare_app.py`); for batches the very
+rows that the service has just written, written again into an empty database of the same tables and indexes by a bare
+`executemany` (`COPY` on PostgreSQL). Every answer must say 200, the ledger must hold exactly what was acknowledged, and
+`optimizer ledger verify` must find nothing. Ends with status 1 if a target is missed.
 """
 
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,13 +26,14 @@ from serving_parts import asking
 from serving_parts.databases import KINDS, POSTGRESQL, Databases, databases, rows_of
 from serving_parts.limits import Rows, bare, in_parts
 from serving_parts.machine import CORES, cpu_seconds, leave_nothing_behind, machine, on_cores, two_cores
-from serving_parts.shops import Shop, documents, empty_endpoint, opened, served
+from serving_parts.shops import Served, Shop, documents, empty_endpoint, opened, prototype, served
 
 BATCH, REPORT = 10_000, 1_000  # decisions, and outcomes, in one request
 BATCHES_AT_ONCE = 2  # so that the server never waits for the client
 MOST_A_SECOND = 15_000  # requests made beforehand for a second of load; more than any server here answers
 CONNECTIONS = (16, 64)
 DECISION, CAPPED, EMPTY = "decision", "decision, contact cap", "empty FastAPI endpoint"
+PROTOTYPES = {"bare, one row": ("one-row", "log"), "bare, our rows": ("ledger-rows", "decisions")}  # and their table
 
 
 @dataclass(frozen=True)
@@ -79,26 +81,27 @@ class Bench:
 
 
 def single_decisions(bench: Bench) -> None:
-    """POST /v1/decisions, with and without a contact cap, against the empty endpoint."""
+    """POST /v1/decisions, with and without a contact cap, against the empty endpoint; beside it the bare prototype.
+
+    The prototype has no targets: it shows what durable rows alone leave of the empty endpoint's speed.
+    """
     server_core, load_core = two_cores()
     shops = {DECISION: bench.shop(), CAPPED: bench.shop(contact_cap=True)}
-    acknowledged = dict.fromkeys(shops, 0)
-    with ExitStack() as leaving:
-        services = {name: leaving.enter_context(served(shop, [server_core])) for name, shop in shops.items()}
-        services[EMPTY] = leaving.enter_context(empty_endpoint([server_core]))
+    urls = {name: bench.databases.new() for name in PROTOTYPES}
+    acknowledged = dict.fromkeys((EMPTY, *PROTOTYPES, *shops), 0)
+    with all_served(shops, urls, server_core) as services:
 
         def loaded(name: str, connections: int, seconds: float) -> Load:
-            key, path = (shops[name].key, asking.DECIDE) if name in shops else ("", "/empty")
+            key, path = shops[name].key if name in shops else "", "/empty" if name == EMPTY else asking.DECIDE
             requests = asking.decisions(int(seconds * MOST_A_SECOND), key, path)
             port, pid = services[name]
             before = cpu_seconds(pid)
             with on_cores(load_core):
                 load = drive(port, requests, connections=connections, seconds=seconds, counted=asking.DECIDED)
             load.must_be(200).cpu_seconds = cpu_seconds(pid) - before
-            if name in shops:
-                acknowledged[name] += load.counted
-                if load.counted != load.answers:
-                    sys.exit(f"decisions: found {load.counted} in {load.answers} answers; allowed one in each")
+            acknowledged[name] += load.counted
+            if load.counted != load.answers:
+                sys.exit(f"{name}: found {load.counted} decisions in {load.answers} answers; allowed one in each")
             return load
 
         for name in services:
@@ -106,11 +109,31 @@ def single_decisions(bench: Bench) -> None:
         found: dict[tuple[str, int], list[Load]] = {}
         for _ in range(bench.pace.rounds):
             for connections in CONNECTIONS:
-                for name in (EMPTY, *shops):
+                for name in services:
                     found.setdefault((name, connections), []).append(loaded(name, connections, bench.pace.seconds))
+        for name, (_, table) in PROTOTYPES.items():
+            must_hold(urls[name], table, acknowledged[name])
     show_decisions(bench, found)
     for name, shop in shops.items():
         bench.must_agree(shop, {"decisions": acknowledged[name]})
+
+
+@contextmanager
+def all_served(shops: Mapping[str, Shop], urls: Mapping[str, str], core: int) -> Iterator[dict[str, Served]]:
+    """The empty endpoint, the prototypes on databases of their own, and the shops, by name."""
+    with ExitStack() as leaving:
+        services = {EMPTY: leaving.enter_context(empty_endpoint([core]))}
+        for name, (rows, _) in PROTOTYPES.items():
+            services[name] = leaving.enter_context(prototype(urls[name], rows, [core]))
+        for name, shop in shops.items():
+            services[name] = leaving.enter_context(served(shop, [core]))
+        yield services
+
+
+def must_hold(url: str, table: str, n: int) -> None:
+    """A prototype has written what it acknowledged."""
+    if (stored := rows_of(url, f"SELECT count(*) FROM {table}")[0][0]) != n:
+        sys.exit(f"{table} of the prototype: found {stored} rows; allowed {n}, which were acknowledged")
 
 
 def show_decisions(bench: Bench, found: Mapping[tuple[str, int], Sequence[Load]]) -> None:
@@ -124,7 +147,7 @@ def show_decisions(bench: Bench, found: Mapping[tuple[str, int], Sequence[Load]]
         slower = median(load.millis(0.99) / peer.millis(0.99) for load, peer in pairs)
         cpu, dearer = median(map(cost, loads)), median(cost(load) / cost(peer) for load, peer in pairs)
         verdict = ""
-        if name != EMPTY and connections == max(CONNECTIONS):
+        if name in {DECISION, CAPPED} and connections == max(CONNECTIONS):
             verdict = "  " + bench.must(f"{name}, requests/s", faster, 1.5 if name == DECISION else 1.0)
             if name == DECISION:
                 verdict += "; p99 " + bench.must(f"{name}, p99", slower, 1.0, at_least=False)

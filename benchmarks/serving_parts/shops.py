@@ -168,10 +168,23 @@ def served(shop: Shop, cores: Sequence[int], *options: str) -> Iterator[Served]:
 @contextmanager
 def empty_endpoint(cores: Sequence[int]) -> Iterator[Served]:
     """The empty FastAPI endpoint on a free port and these cores."""
-    script = str(Path(__file__).with_name("empty_app.py"))
-    with running([script], cores, dict(os.environ), subprocess.DEVNULL) as process:
+    with _peer(["empty_app.py"], cores, "/openapi.json") as peer:
+        yield peer
+
+
+@contextmanager
+def prototype(url: str, rows: str, cores: Sequence[int]) -> Iterator[Served]:
+    """The bare prototype that writes rows of this kind into an empty database, on a free port and these cores."""
+    with _peer(["bare_app.py", url, rows], cores, "/") as peer:
+        yield peer
+
+
+@contextmanager
+def _peer(command: Sequence[str], cores: Sequence[int], path: str) -> Iterator[Served]:
+    script = str(Path(__file__).with_name(command[0]))
+    with running([script, *command[1:]], cores, dict(os.environ), subprocess.DEVNULL) as process:
         port = port_of(process)
-        wait_until_ready(port, process, "/openapi.json")
+        wait_until_ready(port, process, path)
         yield Served(port, process.pid)
 
 

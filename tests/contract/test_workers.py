@@ -14,14 +14,19 @@ from typing import Any
 
 import pytest
 
+from optimizer.deployment import random_id
+from optimizer.errors import Contended
 from optimizer.services.decisions import deciding
 from optimizer.services.decisions.deciding import Answer, decide
 from optimizer.services.group_commit import GroupCommit
 from optimizer.services.learning.refreshing import learn_campaign
 from optimizer.services.outcomes.recording import record_outcomes
+from optimizer.services.recipients.erasing import erase
+from optimizer.storage.outcomes import Outcomes
 from optimizer.storage.snapshots import Snapshots
 from optimizer.storage.store import Ledger
 
+POSTGRESQL_ONLY = [pytest.param("postgresql", marks=pytest.mark.postgres)]
 APPLY = """
 import sys
 from pathlib import Path
@@ -153,6 +158,63 @@ def test_outcomes_of_one_decision_told_to_two_workers_at_once_add_up(house: Any,
     together(lambda: tell(house, "a"), lambda: tell(second_worker, "b"))
     assert house.trials("newsletter", "reward:clicks") == (1, 1, 30)
     assert house.verify().clean
+
+
+@pytest.mark.parametrize("database", POSTGRESQL_ONLY, indirect=True)  # SQLite has one writer at a time
+def test_who_hears_of_a_decision_while_another_worker_does_waits_and_counts_what_that_one_has_written(
+    house: Any, second_worker: Any
+) -> None:
+    one, two = house, second_worker
+    id_ = one.learning(1)[0].decision.decision_id  # of a campaign that counts the first purchase
+    first = one.deployment.store.begin()
+    with first.working() as ledger:
+        record_outcomes(ledger, one.deployment.live, [one.report(id_)], one.now)
+
+    def tell() -> None:
+        with two.deployment.store.writing() as ledger:
+            record_outcomes(ledger, two.deployment.live, [two.report(id_)], two.now)
+
+    second = Thread(target=tell, daemon=True)
+    second.start()
+    second.join(0.5)
+    assert second.is_alive()
+    first.commit()
+    second.join(20)
+    assert one.counts()["outcomes"] == 2
+    assert one.trials() == (1, 1, 1)
+    assert one.verify().clean
+
+
+@pytest.mark.parametrize("database", POSTGRESQL_ONLY, indirect=True)  # SQLite has one writer at a time
+def test_an_outcome_of_somebody_who_is_erased_meanwhile_is_taken_back_and_told_anew(
+    house: Any, second_worker: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = house, second_worker
+    id_ = one.decided("ann").decision.decision_id
+    insert = Outcomes.insert
+
+    def insert_while_ann_is_erased(outcomes: Outcomes, some: Any) -> set[str]:
+        written = insert(outcomes, some)
+        with two.deployment.store.writing() as ledger:
+            forgotten = erase(
+                ledger,
+                two.deployment.live,
+                ["ann"],
+                forget_suppressions=False,
+                random_id=random_id,
+                actor="tester",
+                now=two.now,
+            )
+        assert forgotten.decisions == 1
+        return written
+
+    monkeypatch.setattr(Outcomes, "insert", insert_while_ann_is_erased)
+    with pytest.raises(Contended, match="erased"), one.deployment.store.writing() as ledger:
+        record_outcomes(ledger, one.deployment.live, [one.report(id_)], one.now)
+    monkeypatch.undo()
+    assert one.counts()["outcomes"] == 0
+    assert one.recorded(id_) == "unknown"  # which is what the second attempt tells
+    assert one.verify().clean
 
 
 def test_what_one_worker_learns_the_other_uses_at_its_next_decision(house: Any, second_worker: Any) -> None:

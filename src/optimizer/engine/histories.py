@@ -14,16 +14,17 @@ from typing import Any
 
 from optimizer.domain.decision import Brief
 from optimizer.domain.delays import delay_bin
-from optimizer.domain.instants import bucket
+from optimizer.domain.instants import Instant, bucket
 from optimizer.domain.outcome import Outcome
 from optimizer.domain.reasons import Reason
 from optimizer.domain.statistics import Cell, Sums
-from optimizer.engine.assessment import CLOCK_SKEW, WITHDRAWALS, Change, assess, cell_of, differences
+from optimizer.engine.assessment import CLOCK_SKEW, WITHDRAWALS, Change, RewardRule, assess, cell_of, differences
 from optimizer.engine.judging import NEVER
 from optimizer.engine.spending import may_settle
 from optimizer.engine.tactic import Tactic
 
 _PLACE = attrgetter("campaign_id", "segment_id", "group", "variant_id", "content_hash", "reason")
+_NO_PART: tuple[object, ...] = (None,)
 
 
 class Changes:
@@ -80,19 +81,24 @@ def _history(
     rule = tactic.reward_rule
     if decision.deferred or rule.counts_from != "decision" or rule.machines.kinds:
         return None
-    decided_at, rewarded = decision.decided_at, rule.kind
+    is_nothing = decision.variant_id is None and decision.reason is not Reason.HOLDOUT
+    before = _part(rule, decision.decided_at, old) if old else _NO_PART
+    after = _part(rule, decision.decided_at, new)
+    return None if before is None or after is None else (is_nothing, before, after)
+
+
+def _part(rule: RewardRule, decided_at: Instant, outcomes: Sequence[Outcome]) -> tuple[object, ...] | None:
+    """What counts of some outcomes: kinds and values of those within the window, and the delay of the first reward."""
     opens_at, closes_at = decided_at - CLOCK_SKEW, decided_at + rule.window
-    history: list[object] = [decision.variant_id is None and decision.reason is not Reason.HOLDOUT]
-    for some in (old, new):
-        counted: list[tuple[str, int]] = []
-        first = NEVER
-        for _, _, kind, value, _, at, _, reverses, machine in some:
-            if machine or reverses is not None or kind in WITHDRAWALS:
-                return None
-            if opens_at <= at <= closes_at:
-                counted.append((kind, value or 0))
-                if kind == rewarded and at < first:
-                    first = at
+    counted: list[tuple[str, int]] = []
+    first = NEVER
+    for _, _, kind, value, _, at, _, reverses, machine in outcomes:
+        if machine or reverses is not None or kind in WITHDRAWALS:
+            return None
+        if opens_at <= at <= closes_at:
+            counted.append((kind, value or 0))
+            if at < first and kind == rule.kind:
+                first = at
+    if len(counted) > 1:
         counted.sort()
-        history += (tuple(counted), None if first == NEVER else delay_bin(first - decided_at))
-    return tuple(history)
+    return (*counted, None if first == NEVER else delay_bin(first - decided_at))

@@ -1,6 +1,6 @@
 """Decisions: written once, found by id, streamed for the fold."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from optimizer.domain.decision import Brief, Decision
 from optimizer.domain.instants import Instant
 from optimizer.domain.reasons import Block, Group, Reason
-from optimizer.storage.rows import Later, NewRows, Row, Statement, keys_of, table_of
+from optimizer.errors import Contended
+from optimizer.storage.rows import Later, NewRows, Row, Statement, is_sqlite, keys_of, table_of
 from optimizer.storage.tables import DecisionRow
 
 # One column for each field, in the order of the fields; `group` is a word of SQL.
@@ -19,10 +20,8 @@ _NEW = NewRows(DecisionRow, COLUMNS)
 _LISTED = ", ".join(COLUMNS)
 _BY_ID = Statement.of("SELECT {columns} FROM decisions WHERE decision_id IN {keys}", columns=_LISTED)
 _BRIEF_COLUMNS = tuple("audience" if name == "group" else name for name in Brief._fields)
-_BRIEFS = Statement.of(
-    "SELECT {columns} FROM decisions WHERE decision_id IN {keys} ORDER BY decision_id {locked}",
-    columns=", ".join(_BRIEF_COLUMNS),
-)
+_BRIEFS = Statement.of("SELECT {columns} FROM decisions WHERE decision_id IN {keys}", columns=", ".join(_BRIEF_COLUMNS))
+_LOCK = Statement.of("SELECT decision_id FROM decisions WHERE decision_id IN {keys} ORDER BY decision_id {locked}")
 _GROUPS: Mapping[str, Group] = {group.value: group for group in Group}
 _REASONS: Mapping[str, Reason] = {reason.value: reason for reason in Reason}
 # A campaign has millions of decisions, a recipient few: SQLite shall not look through the former.
@@ -79,11 +78,27 @@ class Decisions:
         return lambda: {row[0]: _decision(row) for row in answer.fetchall()}
 
     def briefs(self, decision_ids: Iterable[str]) -> dict[str, Brief]:
-        """Those that exist, in brief; kept from other workers that record outcomes until the transaction ends."""
+        """Those that exist, in brief."""
         wanted = set(decision_ids)
         if not wanted:
             return {}
         return {row[0]: _brief(row) for row in _BRIEFS.rows(self._connection, keys_of(self._connection, wanted))}
+
+    def later_kept(self, decision_ids: Collection[str]) -> Later[None]:
+        """Keep decisions from other workers that record outcomes, until the transaction ends.
+
+        Raises:
+            Contended: when it is called; one of them is no longer there.
+        """
+        if not decision_ids or is_sqlite(self._connection):  # which has one writer at a time
+            return lambda: None
+        answer = _LOCK.ask(self._connection, keys_of(self._connection, decision_ids))
+
+        def all_kept() -> None:
+            if len(answer.fetchall()) != len(decision_ids):
+                raise Contended("decisions: another worker has just erased one that an outcome was reported of")
+
+        return all_kept
 
     def latest_of(self, recipient_key: str, campaign_id: str, *, by: Instant | None = None) -> Decision | None:
         """The newest decision of a campaign for a recipient: made `by` this instant, or of all."""

@@ -40,16 +40,17 @@ class Outcomes:
         """
         return _NEW.insert(self._connection, outcomes, alone=self._alone)
 
-    def of(self, decision_ids: Sequence[str]) -> dict[str, list[Outcome]]:
-        """Everything recorded for these decisions; an empty list for those without outcomes."""
+    def of(self, decision_ids: Collection[str], *, besides: Collection[str] = ()) -> dict[str, list[Outcome]]:
+        """Everything recorded for these decisions but these events; an empty list for those without outcomes."""
         found: dict[str, list[Outcome]] = defaultdict(list)
         if decision_ids:
             # Column by column: there may be thousands, and anything else takes twice as long.
             for event_id, id_, kind, value, currency, at, heard_at, reverses, machine in _OF.rows(
                 self._connection, keys_of(self._connection, set(decision_ids))
             ):
-                outcome = Outcome(event_id, id_, kind, value, currency, at, heard_at, reverses, bool(machine))
-                found[id_].append(outcome)
+                if event_id not in besides:
+                    outcome = Outcome(event_id, id_, kind, value, currency, at, heard_at, reverses, bool(machine))
+                    found[id_].append(outcome)
         return found
 
     def count(self) -> int:

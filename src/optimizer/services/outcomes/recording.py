@@ -58,21 +58,25 @@ def record_outcomes(ledger: Ledger, live: Live, reports: Sequence[OutcomeReport]
     known = ledger.outcomes.known([report.event_id for report in reports])
     fresh = {report.event_id: report for report in reversed(reports) if report.event_id not in known}
     loaded = live.at(ledger)
-    keys = _recipient_keys(live, loaded, fresh.values())
-    named = _named(ledger, fresh, keys)
-    decisions = ledger.decisions.briefs(id_ for id_ in named.values() if id_ is not None)
-    _suppress(ledger, live, loaded, fresh.values(), keys, decisions, now)
+    by_name, suppressing, undone = _unusual(fresh.values())
+    keys = _recipient_keys(live, loaded, by_name)
+    named = _named(ledger, by_name, keys)
+    about = [named.get(event_id) if (id_ := report.decision_id) is None else id_ for event_id, report in fresh.items()]
+    decisions = ledger.decisions.briefs(id_ for id_ in about if id_ is not None)
+    _suppress(ledger, live, loaded, suppressing, keys, decisions, now)
     values = NO_VALUES if loaded.workspace is None else Values.of(loaded.workspace.strategy)
 
-    undone = [report.reverses for report in fresh.values() if report.reverses is not None]
+    if undone:  # no other worker shall withdraw one of them meanwhile
+        ledger.decisions.later_kept(decisions)()
     withdrawals = ledger.outcomes.known(undone, kind=WITHDRAWN) if undone else set[str]()
     refused: dict[str, Recorded] = {}
     usable: list[Outcome] = []
-    for event_id, report in fresh.items():
-        usable_or_refused = _judged(report, decisions.get(named[event_id] or ""), values, withdrawals, now)
+    for decision_id, report in zip(about, fresh.values(), strict=True):
+        usable_or_refused = _judged(report, decisions.get(decision_id or ""), values, withdrawals, now)
         if isinstance(usable_or_refused, Outcome):
             usable.append(usable_or_refused)
         else:
+            event_id = report.event_id
             refused[event_id] = usable_or_refused
             kept = _kept(report, keys.get(event_id))
             ledger.quarantine.keep(event_id, usable_or_refused.detail or "", kept, now)
@@ -93,13 +97,17 @@ def _counted(
     ledger: Ledger, live: Live, decisions: Mapping[str, Brief], usable: Sequence[Outcome]
 ) -> dict[str, Recorded]:
     """Write outcomes and change the statistics by the difference they make; what became of each that was new."""
-    before = ledger.outcomes.of([outcome.decision_id for outcome in usable])
     written = ledger.outcomes.insert(usable)
     ledger.quarantine.release(written)
     added: dict[str, list[Outcome]] = defaultdict(list)
     for outcome in usable:
         if outcome.event_id in written:
             added[outcome.decision_id].append(outcome)
+    # Written first, looked at afterwards: of two workers that hear of the same decision each sees what the other has
+    # written before it, and neither waits for the other while rows are written.
+    all_kept = ledger.decisions.later_kept(added)
+    before = ledger.outcomes.of(added, besides=written)
+    all_kept()
     tactics, changes = Tactics(ledger, live), Changes()
     results: dict[str, Recorded] = {}
     to_settle: dict[str, tuple[Brief, Assessment]] = {}
@@ -117,7 +125,21 @@ def _counted(
     return results
 
 
-def _recipient_keys(live: Live, loaded: Loaded, reports: Iterable[OutcomeReport]) -> dict[str, str]:
+def _unusual(reports: Iterable[OutcomeReport]) -> tuple[list[OutcomeReport], list[OutcomeReport], list[str]]:
+    """The reports that name no decision, those that suppress somebody, and the events that any of them undoes."""
+    by_name, suppressing, undone = [], [], []
+    for report in reports:  # thousands may come at once, and hardly any of them is unusual: they are looked at once
+        _, kind, _, decision_id, _, _, _, _, reverses, _, _ = report
+        if decision_id is None:
+            by_name.append(report)
+        if kind in SUPPRESSING:
+            suppressing.append(report)
+        if reverses is not None:
+            undone.append(reverses)
+    return by_name, suppressing, undone
+
+
+def _recipient_keys(live: Live, loaded: Loaded, reports: Collection[OutcomeReport]) -> dict[str, str]:
     """The stored key of the recipient that a report names, by event id; none for a report that names nobody."""
     found = {report.event_id: report.recipient_key for report in reports if report.recipient_key is not None}
     by_name = {report.event_id: report.recipient for report in reports if report.recipient is not None}
@@ -139,8 +161,6 @@ def _suppress(
     """Whoever unsubscribes or complains is on the list at once, even if the report cannot be used otherwise."""
     found = []
     for report in reports:
-        if report.kind not in SUPPRESSING:
-            continue
         decision = decisions.get(report.decision_id or "")
         if decision is not None:
             key = decision.recipient_key
@@ -158,17 +178,17 @@ def _suppress(
         changed_all(ledger, live, dict.fromkeys(one.recipient_key for one in found), now)
 
 
-def _named(ledger: Ledger, reports: Mapping[str, OutcomeReport], keys: Mapping[str, str]) -> dict[str, str | None]:
-    """The decision that each report is about: the one it names, else its recipient's latest in the campaign it names.
+def _named(ledger: Ledger, reports: Iterable[OutcomeReport], keys: Mapping[str, str]) -> dict[str, str | None]:
+    """The decision that is meant by each report of a recipient: the latest in the campaign it names.
 
     A report may come long after it happened, and others may have been decided since: the latest is that of then.
     """
-    named = {event_id: report.decision_id for event_id, report in reports.items()}
     then = {
-        event_id: (keys[event_id], report.campaign_id, report.occurred_at + CLOCK_SKEW)
-        for event_id, report in reports.items()
-        if report.decision_id is None and report.campaign_id is not None and event_id in keys
+        report.event_id: (keys[report.event_id], report.campaign_id, report.occurred_at + CLOCK_SKEW)
+        for report in reports
+        if report.campaign_id is not None and report.event_id in keys
     }
+    named: dict[str, str | None] = {}
     if then:
         named |= zip(then, ledger.decisions.latest_of_many(then.values()), strict=True)
     ever = {
