@@ -77,10 +77,10 @@ def test_a_head_in_one_read_passes() -> None:
     assert told(START + b"a" + END) == (1, 0, False)
 
 
-@pytest.mark.parametrize(("more", "answers"), [(MOST_HEAD_BYTES, (1, 0, False)), (MOST_HEAD_BYTES + 1, (0, 1, True))])
+@pytest.mark.parametrize(("more", "answers"), [(MOST_HEAD_BYTES, (1, 0, False)), (MOST_HEAD_BYTES + 2, (0, 1, True))])
 def test_a_head_in_parts_passes_up_to_the_limit(more: int, answers: tuple[int, int, bool]) -> None:
     rest = b"a" * (more - len(END)) + END
-    assert told(START, rest[: more // 2], rest[more // 2 :]) == answers
+    assert told(START, rest[: more // 2], rest[more // 2 : -1], rest[-1:]) == answers
 
 
 def test_every_head_is_counted_from_nothing() -> None:
@@ -92,6 +92,13 @@ def test_a_body_is_no_head() -> None:
     body = b"a" * MOST_HEAD_BYTES
     head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (4 * len(body))
     assert told(head, *[body] * 4, START + b"a" + END)[1:] == (0, False)
+
+
+def test_a_head_that_ends_in_a_read_full_of_other_things_is_not_taken_for_long() -> None:
+    body = b"a" * (2 * MOST_HEAD_BYTES)
+    post = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    assert told(post[:20], post[20:])[1:] == (0, False)
+    assert told(START, b"a" + END + 2000 * (START + b"a" + END))[1:] == (0, False)
 
 
 CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

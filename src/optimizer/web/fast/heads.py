@@ -21,7 +21,6 @@ from optimizer.web.observing.request_ids import CURRENT, HEADER
 from optimizer.web.problems import MEDIA_TYPE, problem
 
 MOST_HEAD_BYTES = 64 * 1024  # as most proxies and servers have it, or less
-_MOST_READ_BYTES = 256 * 1024  # at once, whichever event loop reads
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -40,9 +39,6 @@ class BoundedHeads(HttpToolsProtocol):
         """Count, and parse."""
         if self._in_head:
             self._head_bytes += len(data)
-            if self._head_bytes > MOST_HEAD_BYTES:
-                self._refuse(f"head: found more than {MOST_HEAD_BYTES:,} bytes; allowed at most that many")
-                return
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
@@ -50,6 +46,9 @@ class BoundedHeads(HttpToolsProtocol):
             self._go_on(data[upgrade.args[0] :])
         except httptools.HttpParserError:
             self._refuse("request: found bytes that cannot be read as one; allowed HTTP/1.1")
+            return
+        if self._in_head and self._head_bytes > MOST_HEAD_BYTES:  # still: it may have ended where a large body begins
+            self._refuse(f"head: found more than {MOST_HEAD_BYTES:,} bytes; allowed at most that many")
 
     def on_message_begin(self) -> None:
         """A head begins."""
@@ -64,7 +63,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     def on_chunk_header(self) -> None:
         """A chunk begins. It may be the last, after which come fields again; the next read tells."""
-        self._in_head, self._head_bytes = True, -_MOST_READ_BYTES
+        self._in_head, self._head_bytes = True, 0
         self.headers = []  # those before the body are in the scope by now
 
     def on_body(self, body: bytes) -> None:
