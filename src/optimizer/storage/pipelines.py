@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import suppress
 from itertools import count
 from typing import Any, cast
+from zlib import crc32
 
 import psycopg
 from psycopg import generators
@@ -165,8 +166,10 @@ class PipelinedConnection(psycopg.Connection[Any]):
         for statement, parameters, reply in asked:
             name = self._known_names.get(statement) or new.get(statement)
             if name is None:
-                name = new[statement] = b"ours_%d" % next(self._new_names)
-                server.send_prepare(name, _numbered(statement).encode())
+                # Told by its text: a pooler that mixes us up with others must never give us one of their statements.
+                text = _numbered(statement).encode()
+                name = new[statement] = b"ours_%08x_%d" % (crc32(text), next(self._new_names))
+                server.send_prepare(name, text)
                 expected.append(statement)
             server.send_query_prepared(name, parameters)
             expected.append(reply)
