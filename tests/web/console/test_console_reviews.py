@@ -49,6 +49,14 @@ def test_words_are_read_and_approved_and_reviews_signed_with_a_note(asking: Any,
     assert {one["note"] for one in last} == {"because"}
 
 
+def test_the_page_of_a_campaign_that_was_only_put_in_force_does_not_say_that_somebody_reviewed_it(
+    asking: Any, open_console: Any
+) -> None:
+    page = open_console(asking).text("/console/campaigns/winback")
+    assert "Last looked at, or put in force, " in page
+    assert "Last reviewed" not in page
+
+
 def test_who_may_only_look_sees_what_waits_and_no_forms(asking: Any, open_console: Any) -> None:
     page = open_console(asking, scopes=[Scope.ANALYSE], name="analyst").text("/console/reviews")
     assert "We saved you 10%" in page
