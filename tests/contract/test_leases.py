@@ -269,3 +269,27 @@ def test_a_campaign_that_cannot_be_learned_is_one_warning_and_holds_up_no_other(
     asyncio.run(work())
     assert Counter(learned) == {"winback": 6, "newsletter": 6}
     assert [one["campaign"] for one in warnings] == ["members"]
+
+
+def test_a_defect_that_comes_back_with_every_turn_has_a_line_a_minute(
+    house: Any, employ: Callable[[], Worker], clock: TimeOfDay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[int, str]] = []
+    began = clock.at
+    monkeypatch.setattr(
+        keeper_module.log, "warning", lambda event, **_: told.append((clock.at - began, event)), raising=False
+    )
+
+    async def broken() -> None:
+        raise ZeroDivisionError("on purpose")
+
+    async def work() -> None:
+        worker = employ()
+        monkeypatch.setattr(worker.keeper._letting_go, "turn", broken)
+        for _ in range(13):
+            await worker.turn()
+            clock.at += 10 * SECOND
+        await worker.desk.close()
+
+    asyncio.run(work())
+    assert told == [(n * 60 * SECOND, "background work failed") for n in range(3)]

@@ -27,6 +27,7 @@ from optimizer.web.observing import telemetry
 TICK_SECONDS = 0.25
 RETRY_SECONDS = 1.0  # after something failed
 PROVE_SECONDS = 10.0  # between two proofs that the ledger takes writes
+TOLD_SECONDS = 60.0  # between two lines of the log about turns that failed: a defect is there in every turn
 LOOK_SECONDS = 2.0  # whoever asks whether we are ready is told so within this time, whatever the database does
 END_SECONDS = 2.0  # for what can be left to others when a worker stops
 
@@ -55,6 +56,7 @@ class Keeper:
         self._suggesting = Suggesting(desk, deployment.worker, ask)
         self._posting = Posting(desk, deployment)
         self._prove_at = 0.0
+        self._tell_at = 0.0  # by the monotonic clock: when a turn that failed may be told again
         self._outage: tuple[float, Unavailable] | None = None
         self._looking: asyncio.Task[None] | None = None
         self._running: asyncio.Task[None] | None = None
@@ -121,7 +123,9 @@ class Keeper:
         except Unavailable as error:
             self._miss(error)
         except Exception as error:
-            log.warning("learning is delayed", error=f"{type(error).__name__}: {error}")
+            if monotonic() >= self._tell_at:
+                self._tell_at = monotonic() + TOLD_SECONDS
+                log.warning("background work failed", error=f"{type(error).__name__}: {error}", exc_info=True)
 
     async def _keep(self, campaign_id: str, lease: Lease | None, refresh: Duration) -> None:
         if lease is None:
