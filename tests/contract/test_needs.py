@@ -14,6 +14,7 @@ from optimizer.domain.proposals import Confidence, Kept, Proposal, ProposalKind,
 from optimizer.errors import Conflict
 from optimizer.insights.ranking_words import SHARE
 from optimizer.services.documents.agreeing import check_seen, seen
+from optimizer.services.learning.watching import WATCHER
 from optimizer.services.oversight import steering
 from optimizer.services.oversight.needs import SOON, Need, NeedKind, needs
 from optimizer.services.reports.overviewing import CampaignLine, Lift, lifts, overview
@@ -39,6 +40,12 @@ def set_controls(house: Any, campaign: str, controls: Controls) -> None:
     with house.deployment.store.writing(alone=True) as ledger:
         ledger.controls.put(campaign, controls)
         ledger.revisions.bump("documents")
+
+
+def controls_of(house: Any, campaign: str) -> Controls:
+    with house.deployment.store.reading() as ledger:
+        known: Controls = ledger.controls.all()[campaign]
+    return known
 
 
 def kinds(house: Any) -> list[tuple[NeedKind, str | None]]:
@@ -100,6 +107,26 @@ def test_an_alarm_waits_since_it_was_raised(house: Any) -> None:
     assert need.sentence == f"{sentence}; the campaign is stopped"
     with house.deployment.store.writing(alone=True) as ledger:
         steering.acknowledge(ledger, house.deployment.live, "winback", actor="ann", note="seen", now=house.now)
+    assert found(house) == []
+
+
+def test_a_message_that_a_metric_has_paused_waits_until_somebody_has_looked(house: Any) -> None:
+    with house.deployment.store.writing(alone=True) as ledger:
+        steering.pause_variant(
+            ledger, house.deployment.live, "winback", "hello", actor="ann", note="a typo", now=house.now
+        )
+    assert found(house) == []  # whoever paused it knows
+    sentence = "unsubscribed 6.07 % of 1,200"
+    paused = controls_of(house, "winback").paused
+    with house.deployment.store.writing(alone=True) as ledger:
+        ledger.audit.append(AuditEntry(NOON + HOUR, WATCHER, "pause", "winback/ten-percent", sentence))
+    set_controls(house, "winback", Controls(paused={**paused, "ten-percent": sentence}))
+    (need,) = found(house)
+    assert (need.kind, need.subject, need.since) == (NeedKind.PAUSED_MESSAGE, "ten-percent", NOON + HOUR)
+    assert need.sentence.startswith(f"ten-percent is paused: {sentence}; ")
+    house.later(DAY)
+    with house.deployment.store.writing(alone=True) as ledger:
+        steering.review(ledger, house.deployment.live, "winback", actor="ann", note="rightly so", now=house.now)
     assert found(house) == []
 
 

@@ -126,7 +126,7 @@ class Ask:
     """Something that waits for people.
 
     Attributes:
-        kind: ``proposal``, ``approval`` or ``review``.
+        kind: ``proposal``, ``approval``, ``review`` or another word for what waits.
         sentence: what.
     """
 

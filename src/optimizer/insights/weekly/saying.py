@@ -29,7 +29,6 @@ _DID = {
 }
 PEOPLE_DID = frozenset(_DID)  # actions of people that a review tells of
 _NONE = "\u2013"  # a dash
-_ASKS = {"proposal": "Proposal", "approval": "Approval", "review": "Review"}
 
 
 def document_of(review: WeeklyReview) -> Document:
@@ -164,7 +163,7 @@ def _changed(segments: Sequence[SegmentWeek]) -> list[SegmentWeek]:
 
 def _ask(one: Ask) -> str:
     where = f"{one.campaign_id}: " if one.campaign_id else ""
-    return f"{_ASKS.get(one.kind, one.kind)}, {where}{words(one.sentence)}"
+    return f"{one.kind.capitalize()}, {where}{words(one.sentence)}"
 
 
 def _learned_tables(campaigns: Sequence[CampaignWeek]) -> tuple[Table, ...]:

@@ -15,6 +15,7 @@ from optimizer.engine.watching import rollout_state, stage_words
 from optimizer.guardrails.reviews import review_due_at
 from optimizer.guardrails.rollout import Wait, waits
 from optimizer.services.documents.agreeing import state_digest
+from optimizer.services.learning.watching import WATCHER
 from optimizer.services.live import Live, Loaded
 from optimizer.storage.audit import Link
 from optimizer.storage.store import Ledger
@@ -35,6 +36,7 @@ class NeedKind(StrEnum):
     REVIEW = "review"
     ALARM = "alarm"
     SILENCE = "silence"
+    PAUSED_MESSAGE = "paused message"
     HELD_ROLLOUT = "held rollout"
     NEXT_STAGE = "next stage"
     QUARANTINE = "quarantine"
@@ -93,6 +95,8 @@ def _of_campaign(
         yield from _reviews(loaded, tactic, controls, seen, now)
     entries = ledger.audit.latest(MOST_LOOKED_BACK, subject=campaign_id) if controls.alerted or controls.held else []
     yield from _alarms(tactic, controls, entries, seen)
+    if not ended:
+        yield from _pauses(ledger, tactic, controls, seen)
     if tactic.stages and not ended:
         yield from _rollout(tactic, controls, entries, seen, now)
 
@@ -153,6 +157,19 @@ def _alarms(tactic: Tactic, controls: Controls, entries: list[Link], seen: str) 
     sentence = "; ".join(sentences) + ("; the campaign is stopped" if stopped else "")
     kinds = ", ".join(controls.alerted)
     yield Need(NeedKind.ALARM, tactic.campaign_id, kinds, since, sentence, urgent=True, seen=seen)
+
+
+def _pauses(ledger: Ledger, tactic: Tactic, controls: Controls, seen: str) -> Iterator[Need]:
+    """One for each variant that a guardrail metric has paused since somebody looked; whoever pauses one knows."""
+    retired = {variant.variant_id for variant in tactic.variants if variant.retired}
+    for variant_id, sentence in controls.paused.items():
+        last = ledger.audit.latest(1, subject=f"{tactic.campaign_id}/{variant_id}", action="pause")
+        if variant_id in retired or not last or last[0].entry.actor != WATCHER:
+            continue
+        since = last[0].entry.at
+        if controls.reviewed_at is None or controls.reviewed_at < since:
+            told = f"{variant_id} is paused: {sentence}; resume it, retire it, or sign the review to leave it so"
+            yield Need(NeedKind.PAUSED_MESSAGE, tactic.campaign_id, variant_id, since, told, urgent=False, seen=seen)
 
 
 def _rollout(tactic: Tactic, controls: Controls, entries: list[Link], seen: str, now: Instant) -> Iterator[Need]:

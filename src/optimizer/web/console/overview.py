@@ -37,6 +37,7 @@ _VERBS: Final = {
     NeedKind.APPROVAL: ("Approve", "approve", "message"),
     NeedKind.REVIEW: ("Sign the review", "review", ""),
     NeedKind.ALARM: ("Answer", "acknowledge", ""),
+    NeedKind.PAUSED_MESSAGE: ("Sign the review", "review", ""),
     NeedKind.HELD_ROLLOUT: ("Release", "release", ""),
     NeedKind.NEXT_STAGE: ("Say yes", "advance", "stage"),
 }
