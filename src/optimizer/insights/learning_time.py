@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from math import ceil, sqrt
+from math import ceil, floor, sqrt
 from statistics import NormalDist
 
 import numpy as np
@@ -71,7 +71,7 @@ def detectable_lift(base_rate: float, trials: float, power: float = POWER, alpha
 
     def missing(lift: float) -> float:
         needed = trials_per_arm(base_rate, lift, power, alpha)
-        return (needed or 0) - trials
+        return (needed or 0) - floor(trials) - 0.5  # between two numbers: many lifts need the same one
 
     if missing(largest) > 0.0:
         return None
