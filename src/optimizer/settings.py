@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from base64 import b64decode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +19,8 @@ from optimizer.errors import ConfigurationError
 from optimizer.services.keys.api_keys import GENEROUS
 from optimizer.services.keys.rates import FASTEST
 
+_PREFIX = "OPTIMIZER_"
+_OF_COMMANDS = ("workspace", "url", "key")  # which commands and clients read themselves
 _LONGEST_ACTOR = 200
 Secrets = Mapping[str, SecretStr | tuple[SecretStr, ...]]  # by provider
 
@@ -58,7 +62,7 @@ class Receiver(BaseModel):
 class Settings(BaseSettings):
     """What the environment may say; every name is prefixed ``OPTIMIZER_``."""
 
-    model_config = SettingsConfigDict(env_prefix="OPTIMIZER_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=_PREFIX, extra="ignore", frozen=True)
 
     database_url: SecretStr | None = Field(
         default=None,
@@ -162,8 +166,9 @@ def read_settings() -> Settings:
     """The settings the environment gives.
 
     Raises:
-        ConfigurationError: a variable has a value that is not allowed.
+        ConfigurationError: a variable has a value that is not allowed, or a name that must be a slip of the finger.
     """
+    _check_names(os.environ)
     try:
         return Settings()
     except ValidationError as error:
@@ -173,6 +178,15 @@ def read_settings() -> Settings:
         named = re.search(r'field "(\w+)"', str(error))
         name = f"OPTIMIZER_{named[1].upper()}" if named else "settings"
         raise ConfigurationError(f"{name}: found no JSON; allowed a JSON object, in one line") from None
+
+
+def _check_names(environment: Iterable[str]) -> None:
+    """A misspelt setting would be overlooked, and another ledger served; whatever else begins like ours is not ours."""
+    known = [name.upper() for name in (*Settings.model_fields, *_OF_COMMANDS)]
+    for name in map(str.upper, environment):
+        ours = name.removeprefix(_PREFIX)
+        if ours != name and ours not in known and (meant := get_close_matches(ours, known, n=1, cutoff=0.85)):
+            raise ConfigurationError(f"{name}: found a setting that there is not; allowed {_PREFIX}{meant[0]}")
 
 
 def _problem(field: str, found: object, said: str) -> str:
