@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from optimizer.domain.controls import UNTOUCHED, Controls, Status
-from optimizer.domain.instants import DAY, HOUR, SECOND
+from optimizer.domain.instants import DAY, HOUR, SECOND, isoformat
 from optimizer.domain.proposals import Confidence, Kept, Proposal, ProposalKind, ProposalState
 from optimizer.errors import Conflict
 from optimizer.insights.ranking_words import SHARE
@@ -231,6 +231,21 @@ def test_a_line_shows_the_limit_with_least_left_and_what_the_plan_would_have_spe
     assert spend.planned is not None
     assert 0 < spend.planned < spend.limit
     assert not spend.shared
+
+
+def test_a_line_says_that_messages_are_used_up_and_not_that_money_is(house: Any, files: Mapping[str, str]) -> None:
+    budget = "budget: {total: 300 USD, sends: {daily: 2}}\n"
+    house.apply({**files, "campaigns/winback.yaml": files["campaigns/winback.yaml"] + budget})
+    assert line(house).sends_used_up is None
+    sent = [house.decided(f"reader-{n}").variant for n in range(20)]
+    assert sum(variant is not None for variant in sent) == 2
+    found = line(house)
+    day = isoformat(house.now)[:10]
+    assert (found.state, found.sends_used_up) == ("budget_exhausted", (day, 2))
+    assert found.spend is not None
+    assert not found.spend.exhausted
+    house.later(DAY)
+    assert line(house).sends_used_up is None
 
 
 def test_a_line_says_who_leads(house: Any) -> None:

@@ -25,7 +25,7 @@ def text_of(page: str) -> str:
 
 
 def test_every_campaign_is_there_with_what_it_serves_how_it_stands_and_who_leads(site_console: Any) -> None:
-    page = text_of(site_console.text("/console"))
+    page = text_of(site_console.whole("/console"))
     for campaign, objective in (("winback", "buy"), ("newsletter", "clicks"), ("members", "opens")):
         assert re.search(rf"{campaign} .*?Serves {objective} .*?live", page), page
     assert "nothing to compare yet" in page

@@ -67,6 +67,7 @@ class CampaignLine:
         alarms: sentences nobody has answered.
         awaiting: variants that wait for approval.
         spend: None where no money is limited.
+        sends_used_up: the period and the size of a limit on messages that keeps the campaign from sending, if one does.
         leader: which variant leads where, in a sentence.
         seen: how it stands, for a form that changes it; see `services.agreeing`.
     """
@@ -82,6 +83,7 @@ class CampaignLine:
     alarms: tuple[str, ...]
     awaiting: int
     spend: Spend | None
+    sends_used_up: tuple[str, int] | None
     leader: str
     seen: str
 
@@ -166,6 +168,7 @@ def _line(ledger: Ledger, live: Live, loaded: Loaded, campaign_id: str, number: 
         alarms=tuple(stands.alarms.values()),
         awaiting=len(stands.awaiting_approval),
         spend=_spend(tactic, stands.budget, now),
+        sends_used_up=_sends_used_up(stands.budget),
         leader=leading_words(_leading(loaded, tactic)),
         seen=f"{number}.{state_digest(loaded, campaign_id)}",
     )
@@ -181,7 +184,7 @@ def _spend(tactic: Tactic, lines: tuple[BudgetLine, ...], now: Instant) -> Spend
     shown = max(
         limited,
         key=lambda line: (
-            line.exhausted,
+            _is_without_money(line),
             plan is not None and plan.key == line.key,
             line.reading.money / (line.allowance.money or 1),
         ),
@@ -194,8 +197,22 @@ def _spend(tactic: Tactic, lines: tuple[BudgetLine, ...], now: Instant) -> Spend
         reserved=shown.reading.reserved,
         settled=shown.reading.settled,
         planned=micros(round(plan.budget.target(now), 6)) if plan is not None and has_plan else None,
-        exhausted=shown.exhausted,
+        exhausted=_is_without_money(shown),
     )
+
+
+def _sends_used_up(lines: tuple[BudgetLine, ...]) -> tuple[str, int] | None:
+    for line in filter(_is_without_sends, lines):
+        return "" if line.ends_at is None else line.key.period, line.allowance.sends or 0
+    return None
+
+
+def _is_without_sends(line: BudgetLine) -> bool:
+    return line.allowance.sends is not None and line.reading.sends >= line.allowance.sends
+
+
+def _is_without_money(line: BudgetLine) -> bool:
+    return line.exhausted and not _is_without_sends(line)
 
 
 def _leading(loaded: Loaded, tactic: Tactic) -> list[Leading]:
