@@ -95,11 +95,11 @@ def test_every_header_is_named_as_it_is_sent() -> None:
 
 def test_whose_word_on_addresses_is_taken_is_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
-    believed = uvicorn.Config("none").forwarded_allow_ips
+    believed = uvicorn.Config("none", log_config=None).forwarded_allow_ips
     assert {f"`{address}`" for address in str(believed).split(",")} <= set(re.findall("`[^`]+`", section("Limits")))
     monkeypatch.setenv("FORWARDED_ALLOW_IPS", "")
     assert "`FORWARDED_ALLOW_IPS=` without a value believes nobody" in " ".join(GUIDE.split())
-    assert "127.0.0.1" not in _TrustedHosts(uvicorn.Config("none").forwarded_allow_ips)
+    assert "127.0.0.1" not in _TrustedHosts(uvicorn.Config("none", log_config=None).forwarded_allow_ips)
 
 
 def test_every_place_it_calls_is_named() -> None:
