@@ -25,7 +25,7 @@ import uvicorn
 from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
-from optimizer.deployment import Deployment
+from optimizer.deployment import Deployment, random_id
 from optimizer.domain.instants import DAY, Instant
 from optimizer.errors import OptimizerError
 from optimizer.services.decisions.deciding import Answer, DecisionRequest, decide
@@ -34,6 +34,7 @@ from optimizer.services.keys.api_keys import Scope
 from optimizer.services.learning.refreshing import learn_campaign
 from optimizer.services.learning.verifying import Verification, verify_ledger
 from optimizer.services.outcomes.recording import OutcomeReport, Recorded, record_outcomes
+from optimizer.services.recipients.erasing import Erased, erase
 from optimizer.settings import Settings
 from optimizer.storage.store import Store
 from optimizer.strategy.workspace import read_workspace
@@ -305,6 +306,11 @@ class House:
     def recorded(self, decision_id: str | None, kind: str = "purchase", after: int = 1, **rest: Any) -> str:
         (one,) = self.record(self.report(decision_id, kind, after, **rest))
         return one.status.value
+
+    def erase(self, *recipients: str, alone: bool = True, **rest: Any) -> Erased:
+        given = {"forget_suppressions": False, "random_id": random_id, "actor": "tester", "now": self.now, **rest}
+        with self.deployment.store.writing(alone=alone) as ledger:
+            return erase(ledger, self.deployment.live, recipients, **given)
 
     def learn(self, campaign: str = "winback") -> Any:
         with self.deployment.store.writing(alone=True) as ledger:

@@ -176,7 +176,7 @@ def read_settings() -> Settings:
         raise ConfigurationError(problems) from None
     except SettingsError as error:  # of a setting that is JSON, and names its field
         named = re.search(r'field "(\w+)"', str(error))
-        name = f"OPTIMIZER_{named[1].upper()}" if named else "settings"
+        name = _PREFIX + named[1].upper() if named else "settings"
         raise ConfigurationError(f"{name}: found no JSON; allowed a JSON object, in one line") from None
 
 
@@ -191,7 +191,7 @@ def _check_names(environment: Iterable[str]) -> None:
 
 def _problem(field: str, found: object, said: str) -> str:
     """What is wrong with a setting; values of those that may be secret are not shown."""
-    name = field if field.isupper() else f"OPTIMIZER_{field.upper()}"  # some bear a name of others
+    name = field if field.isupper() else _PREFIX + field.upper()  # some bear a name of others
     if field in _ALLOWED:
         return f"{name}: found {str(found)[:60]!r}; allowed {_ALLOWED[field]}"
     return f"{name}: found a value that is not usable: {said.removeprefix('Value error, ')}"

@@ -14,9 +14,8 @@ from pydantic import SecretStr
 
 import optimizer
 from optimizer.analysis.rooms import ReadingRoom
-from optimizer.deployment import Deployment, random_id
+from optimizer.deployment import Deployment
 from optimizer.domain.instants import DAY, HOUR, SECOND
-from optimizer.services.recipients.erasing import erase
 from optimizer.settings import Settings
 
 SECRET = "correct horse battery staple 0123456789"
@@ -99,16 +98,7 @@ def fill(house: Any, n: int = 40) -> None:
     house.later(9 * DAY)
     house.recorded(late.decision_id, "purchase", occurred_at=house.now - SECOND, value=5_000_000)
     house.learn()
-    with house.deployment.store.writing(alone=True) as ledger:
-        erase(
-            ledger,
-            house.deployment.live,
-            ["person-1"],
-            forget_suppressions=True,
-            random_id=random_id,
-            actor="tester",
-            now=house.now,
-        )
+    house.erase("person-1", forget_suppressions=True)
     house.later(11 * DAY - HOUR - 5 * DAY)
     house.decide(*(house.request(f"young-{i}", attributes=PEOPLE[i % 3]) for i in range(6)))
 

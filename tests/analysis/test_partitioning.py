@@ -14,13 +14,11 @@ from polars.testing import assert_frame_equal
 from tests.analysis.conftest import FILES, fill
 
 from optimizer.analysis.rooms import ReadingRoom
-from optimizer.deployment import random_id
 from optimizer.domain.instants import DAY, instant
 from optimizer.domain.reasons import HOLDOUTS
 from optimizer.errors import InvalidRequest, NotFound
 from optimizer.services.exports import partitioning
 from optimizer.services.exports.partitioning import MANIFEST, Partitioned, export_days
-from optimizer.services.recipients.erasing import erase
 from optimizer.services.reports.reporting import report
 
 
@@ -140,16 +138,7 @@ def test_only_days_that_changed_are_written_again(
     late = pl.read_parquet(folder / "outcomes" / f"day={first.written[0]}" / "part-0.parquet")
     assert (late["decision_id"] == decision).any()
 
-    with house.deployment.store.writing(alone=True) as ledger:
-        erase(
-            ledger,
-            house.deployment.live,
-            ["person-2"],
-            forget_suppressions=True,
-            random_id=random_id,
-            actor="tester",
-            now=house.now,
-        )
+    house.erase("person-2", forget_suppressions=True)
     assert exported(house, folder, house.now).written == first.written[:5]
     keys = set(pl.read_parquet(folder / "decisions" / "**/*.parquet")["recipient"])
     with house.deployment.store.reading() as ledger:

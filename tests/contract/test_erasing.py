@@ -10,12 +10,11 @@ import sqlalchemy as sa
 from sqlmodel import SQLModel
 from tests.contract.erasing_traces import files_of, found_in, traces_of
 
-from optimizer.deployment import random_id
 from optimizer.domain.instants import DAY
 from optimizer.errors import InvalidRequest
 from optimizer.services.decisions.explaining import explain
 from optimizer.services.recipients.disclosing import Disclosure, disclose
-from optimizer.services.recipients.erasing import Erased, erase
+from optimizer.services.recipients.erasing import Erased
 from optimizer.services.recipients.profiles import put_profile
 from optimizer.services.recipients.suppressing import suppress, suppression, unsuppress
 from optimizer.storage.persons import KEYED
@@ -74,18 +73,10 @@ def furnished(house: Any, documents: Any) -> Any:
 
 
 def erased(house: Any, *recipients: str, forget_suppressions: bool = False) -> Erased:
-    deployment = house.deployment
-    with deployment.store.writing() as ledger:
-        done = erase(
-            ledger,
-            deployment.live,
-            recipients or (ANN,),
-            forget_suppressions=forget_suppressions,
-            random_id=random_id,
-            actor="ann the clerk",
-            now=house.now,
-        )
-    scrub(deployment.store, whole=not deployment.store.is_sqlite)
+    rest = {"forget_suppressions": forget_suppressions, "actor": "ann the clerk"}
+    done: Erased = house.erase(*(recipients or (ANN,)), alone=False, **rest)
+    store = house.deployment.store
+    scrub(store, whole=not store.is_sqlite)
     return done
 
 

@@ -6,12 +6,10 @@ from typing import Any
 
 import pytest
 
-from optimizer.deployment import random_id
 from optimizer.errors import InvalidRequest
 from optimizer.policy.draw import recipient_key
 from optimizer.services.auditing import about_nobody, audit_page, verify_audit
 from optimizer.services.recipients.disclosing import disclose
-from optimizer.services.recipients.erasing import erase
 from optimizer.services.recipients.looking_up import EXPORT, note_look_up
 
 
@@ -59,17 +57,7 @@ def test_an_erasure_keeps_its_reason_and_not_its_person(sqlite_house: Any) -> No
     sqlite_house.decided("customer-4711")
 
     def erased(note: str) -> None:
-        with sqlite_house.deployment.store.writing(alone=True) as ledger:
-            erase(
-                ledger,
-                sqlite_house.deployment.live,
-                ["customer-4711"],
-                forget_suppressions=False,
-                random_id=random_id,
-                actor="ann",
-                now=sqlite_house.now,
-                note=note,
-            )
+        sqlite_house.erase("customer-4711", actor="ann", note=note)
 
     with pytest.raises(InvalidRequest, match="/note: found the recipient's id"):
         erased("erase customer-4711")

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from optimizer.domain.controls import Controls
 from optimizer.domain.instants import DAY, HOUR
 from optimizer.errors import Conflict, InvalidRequest
 from optimizer.insights.weekly.markdown import markdown
 from optimizer.services.decisions.deciding import Answer
+from optimizer.services.learning.watching import WATCHER
 from optimizer.services.oversight import steering
 from optimizer.services.reports.weekly import Shown, Signed, shown_review, sign_weekly_review, text_of
+from optimizer.storage.audit import AuditEntry
 
 WEEK = "2026-W39"  # the house begins on its Monday
 HOSTILE = "<script>alert(1)</script> [x](https://evil.example) | `a`"
@@ -172,3 +175,15 @@ def test_what_waits_for_people_is_asked(sqlite_house: Any, files: Any, edited: A
     house.later(9 * DAY)
     found = {(one.kind, one.campaign_id) for one in shown(house).review.asks}
     assert {("approval", "winback"), ("review", "winback"), ("review", "members")} <= found
+
+
+def test_a_message_that_a_metric_has_paused_is_asked_about(sqlite_house: Any) -> None:
+    house = sqlite_house
+    with house.deployment.store.writing(alone=True) as ledger:
+        ledger.audit.append(AuditEntry(house.now, WATCHER, "pause", "winback/hello", "unsubscribed 6.07 % of 1,200"))
+        ledger.controls.put("winback", Controls(paused={"hello": "unsubscribed 6.07 % of 1,200"}))
+        ledger.revisions.bump("documents")
+    house.later(9 * DAY)
+    (asked,) = [one for one in shown(house).review.asks if one.kind == "paused message"]
+    assert asked.campaign_id == "winback"
+    assert asked.sentence.startswith("hello is paused: unsubscribed 6.07 % of 1,200; ")

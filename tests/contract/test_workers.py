@@ -14,14 +14,12 @@ from typing import Any
 
 import pytest
 
-from optimizer.deployment import random_id
 from optimizer.errors import Contended
 from optimizer.services.decisions import deciding
 from optimizer.services.decisions.deciding import Answer, decide
 from optimizer.services.group_commit import GroupCommit
 from optimizer.services.learning.refreshing import learn_campaign
 from optimizer.services.outcomes.recording import record_outcomes
-from optimizer.services.recipients.erasing import erase
 from optimizer.storage.outcomes import Outcomes
 from optimizer.storage.snapshots import Snapshots
 from optimizer.storage.store import Ledger
@@ -195,16 +193,7 @@ def test_an_outcome_of_somebody_who_is_erased_meanwhile_is_taken_back_and_told_a
 
     def insert_while_ann_is_erased(outcomes: Outcomes, some: Any) -> set[str]:
         written = insert(outcomes, some)
-        with two.deployment.store.writing() as ledger:
-            forgotten = erase(
-                ledger,
-                two.deployment.live,
-                ["ann"],
-                forget_suppressions=False,
-                random_id=random_id,
-                actor="tester",
-                now=two.now,
-            )
+        forgotten = two.erase("ann", alone=False)
         assert forgotten.decisions == 1
         return written
 

@@ -114,31 +114,6 @@ def test_what_a_setting_was_and_may_be_is_said_unless_it_is_a_secret(
     assert "hunter2" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("name", "meant"),
-    [
-        ("OPTIMIZER_DATABSE_URL", "OPTIMIZER_DATABASE_URL"),
-        ("OPTIMIZER_RATE_PER_SECONDS", "OPTIMIZER_RATE_PER_SECOND"),
-        ("optimizer_secrets", "OPTIMIZER_SECRET"),
-    ],
-)
-def test_a_misspelt_setting_is_told_and_its_value_is_not(
-    monkeypatch: pytest.MonkeyPatch, name: str, meant: str
-) -> None:
-    monkeypatch.setenv(name, "hush-hush")
-    with pytest.raises(ConfigurationError) as raised:
-        read_settings()
-    assert str(raised.value) == f"{name.upper()}: found a setting that there is not; allowed {meant}"
-
-
-@pytest.mark.parametrize(
-    "name", ["OPTIMIZER_WORKSPACE", "OPTIMIZER_URL", "OPTIMIZER_PORT_8080_TCP", "OPTIMIZER_SERVICE_HOST", "SECRETS"]
-)
-def test_what_others_call_like_our_settings_is_theirs(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, "tcp://10.0.0.1:8080")
-    assert read_settings().environment == "live"
-
-
 def test_a_document_that_is_not_utf8_is_a_finding_with_its_place(tmp_path: Path) -> None:
     (tmp_path / "strategy.yaml").write_bytes(b"strategy: a\nwhy: caf\xe9\n")
     with pytest.raises(DocumentError, match=r"^strategy\.yaml:2:9: file: found byte 0xe9; allowed text in UTF-8$"):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from optimizer.domain.controls import UNTOUCHED, Controls, Status
 from optimizer.domain.instants import DAY, Duration, Instant
@@ -79,20 +80,35 @@ def needs(ledger: Ledger, live: Live, now: Instant) -> Needs:
     found = [*_proposals(ledger, loaded), *_quarantine(ledger)]
     for campaign_id in loaded.tactics:
         seen = f"{number}.{state_digest(loaded, campaign_id)}"
-        found += _of_campaign(ledger, live, loaded, campaign_id, seen, now)
-    found.sort(key=lambda need: (need.since is None, need.since or 0, need.campaign_id or "", need.kind, need.subject))
-    return Needs(tuple(found))
+        tactic = loaded.tactic(campaign_id)
+        if not _has_ended(tactic, now):
+            found += _approvals(ledger, live, loaded, tactic, seen)
+            found += _reviews(loaded, tactic, loaded.controls.get(campaign_id, UNTOUCHED), seen, now)
+        found += _since_it_runs(ledger, loaded, tactic, seen, now)
+    return _oldest_first(found)
 
 
-def _of_campaign(
-    ledger: Ledger, live: Live, loaded: Loaded, campaign_id: str, seen: str, now: Instant
-) -> Iterator[Need]:
-    tactic = loaded.tactic(campaign_id)
+def needs_since_they_run(ledger: Ledger, live: Live, now: Instant) -> Needs:
+    """Of what waits for somebody, what came about while campaigns ran: alarms, paused messages, and rollouts."""
+    loaded = live.at(ledger)
+    found = [_since_it_runs(ledger, loaded, tactic, "", now) for tactic in loaded.tactics.values()]
+    return _oldest_first(chain.from_iterable(found))
+
+
+def _oldest_first(found: Iterable[Need]) -> Needs:
+    def order(need: Need) -> tuple[object, ...]:
+        return need.since is None, need.since or 0, need.campaign_id or "", need.kind, need.subject
+
+    return Needs(tuple(sorted(found, key=order)))
+
+
+def _has_ended(tactic: Tactic, now: Instant) -> bool:
+    return tactic.limits.ends_at is not None and now >= tactic.limits.ends_at
+
+
+def _since_it_runs(ledger: Ledger, loaded: Loaded, tactic: Tactic, seen: str, now: Instant) -> Iterator[Need]:
+    campaign_id, ended = tactic.campaign_id, _has_ended(tactic, now)
     controls = loaded.controls.get(campaign_id, UNTOUCHED)
-    ended = tactic.limits.ends_at is not None and now >= tactic.limits.ends_at
-    if not ended:
-        yield from _approvals(ledger, live, loaded, tactic, seen)
-        yield from _reviews(loaded, tactic, controls, seen, now)
     entries = ledger.audit.latest(MOST_LOOKED_BACK, subject=campaign_id) if controls.alerted or controls.held else []
     yield from _alarms(tactic, controls, entries, seen)
     if not ended:

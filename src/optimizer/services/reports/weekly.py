@@ -22,7 +22,7 @@ from optimizer.services.auditing import noted
 from optimizer.services.documents.applying import awaiting_approval
 from optimizer.services.learning.watching import WATCHER
 from optimizer.services.live import DOCUMENTS, Live, Loaded
-from optimizer.services.oversight.needs import NeedKind, needs
+from optimizer.services.oversight.needs import needs_since_they_run
 from optimizer.services.oversight.overseeing import standing
 from optimizer.services.oversight.steering import review as review_campaign
 from optimizer.services.reports.weekly_campaigns import campaign_week
@@ -31,7 +31,6 @@ from optimizer.storage.store import Ledger
 
 SIGN = "sign weekly review"
 MOST_PROPOSALS = 50
-_NEEDED = {NeedKind.ALARM, NeedKind.SILENCE, NeedKind.PAUSED_MESSAGE, NeedKind.HELD_ROLLOUT, NeedKind.NEXT_STAGE}
 _GUARDRAILS = frozenset({"pause", "stop", "alert", "hold rollout", "freeze"})
 _MOVING = ("lift", "budgets", "state", "sends", "reserved")  # of a campaign: what may come out otherwise later
 _PAGE = 500
@@ -253,6 +252,6 @@ def _asks(ledger: Ledger, live: Live, loaded: Loaded, now: Instant) -> tuple[Ask
         if due is not None and due.overdue and due.due_at is not None:
             day = date_words(as_date(day_of(due.due_at, tactic.zone)))
             found.append(Ask("review", campaign_id, f"due since {day}; when overdue: {due.when_overdue}"))
-    others = [need for need in needs(ledger, live, now).found if need.kind in _NEEDED]
+    others = needs_since_they_run(ledger, live, now).found
     found += [Ask(need.kind.value, need.campaign_id or "", need.sentence) for need in others]
     return tuple(found)
