@@ -307,7 +307,7 @@ def test_the_second_of_two_workers_hears_that_it_was_slower_and_has_written_noth
 
     first = store.begin()
     write(first.ledger, "first")
-    first.ledger.decisions.count()  # whose answer comes after the rows: else the other might be the first to say its own
+    first.ledger.decisions.count()  # its answer comes after the rows: else the other might be the first to say its own
     heard: list[BaseException] = []
 
     def second() -> None:
